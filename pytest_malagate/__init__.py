@@ -1,0 +1,59 @@
+"""malagate decides, from evidence and never from a claim, whether a change may land.
+
+The public names are imported when they are first used: pytest loads this package in every run
+where it is installed, and an idle plugin must cost nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "AsyncGateRunner": "pytest_malagate.gate.runner",
+    "GateResult": "pytest_malagate.gate.result",
+    "GateRunner": "pytest_malagate.gate.runner",
+    "GateRunnerConfig": "pytest_malagate.gate.runner",
+    "PerIssueGateInput": "pytest_malagate.gate.runner",
+    "PerIssueGateOutput": "pytest_malagate.gate.runner",
+    "RetryState": "pytest_malagate.gate.retry",
+    "ValidationScope": "pytest_malagate.gate.spec",
+    "ValidationSpec": "pytest_malagate.gate.spec",
+}
+
+if TYPE_CHECKING:
+    from pytest_malagate.gate.result import GateResult
+    from pytest_malagate.gate.retry import RetryState
+    from pytest_malagate.gate.runner import (
+        AsyncGateRunner,
+        GateRunner,
+        GateRunnerConfig,
+        PerIssueGateInput,
+        PerIssueGateOutput,
+    )
+    from pytest_malagate.gate.spec import ValidationScope, ValidationSpec
+
+__all__ = [
+    "AsyncGateRunner",
+    "GateResult",
+    "GateRunner",
+    "GateRunnerConfig",
+    "PerIssueGateInput",
+    "PerIssueGateOutput",
+    "RetryState",
+    "ValidationScope",
+    "ValidationSpec",
+    "__version__",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

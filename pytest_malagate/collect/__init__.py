@@ -1,0 +1,1 @@
+"""What reads the world into evidence: the log, receipts, pytest, coverage data, agent logs."""

@@ -1,0 +1,303 @@
+"""The evidence log's records, and what they fold into.
+
+A record is one JSON object on one line (schema `malagate/evidence@1`). The log is appended to and
+never rewritten, so every type here may gain optional fields but must not lose or rename any.
+
+Times are seconds since the epoch (UTC); durations are seconds; offsets are bytes; a `tree` is
+git's own tree hash of the working files; digests are `sha256:` and hexadecimal.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+SCHEMA = "malagate/evidence@1"
+
+Outcome = Literal[
+    "passed", "failed", "error", "skipped", "xfailed", "xpassed", "incomplete"
+]
+"""One test's outcome, its set-up, call, tear-down and subtests folded into one word.
+
+`incomplete`: the test started and its call or its tear-down was never reported.
+"""
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Base of all records. `type` in the JSON names the kind of record."""
+
+
+class LogHeader(Record, tag="log"):
+    """The first line. Its random id gives the log an identity that byte offsets belong to."""
+
+    schema: str
+    id: str
+    at: float
+
+
+class CommandStarted(Record, tag="started"):
+    """Written before a command runs, so that one that never ended can be told from none."""
+
+    run: str
+    name: str
+    argv: tuple[str, ...]
+    at: float
+    tree: str | None = None
+    commit: str | None = None
+
+
+class Receipt(Record, tag="receipt"):
+    """Written when the command has ended.
+
+    `exit_code` is None when a signal ended it; `signal` names that signal then.
+    """
+
+    run: str
+    name: str
+    argv: tuple[str, ...]
+    at: float
+    duration: float
+    exit_code: int | None = None
+    signal: str | None = None
+    tree: str | None = None
+    tree_after: str | None = None
+    commit: str | None = None
+    output_digest: str | None = None
+    output_bytes: int = 0
+
+
+class Ingested(Record, tag="ingested"):
+    """A command that an agent's session log shows, exactly as the policy words it.
+
+    `exit_code` is None when the log holds no result for the call. `withdrawn` says why a call
+    that ran well does not count (a file-changing tool call follows it, say).
+    """
+
+    name: str
+    source: Literal["claude", "amp", "codex"]
+    command: str
+    at: float
+    exit_code: int | None = None
+    call: str = ""
+    log: str = ""
+    offset: int = 0
+    tree: str | None = None
+    commit: str | None = None
+    withdrawn: str | None = None
+
+
+class Resolution(Record, tag="resolution"):
+    """A resolution marker that an agent wrote as a whole line, with its rationale."""
+
+    marker: str
+    rationale: str
+    at: float
+    source: str = ""
+    log: str = ""
+    offset: int = 0
+    tree: str | None = None
+
+
+class Failure(Record):
+    """Why a test or a collector failed: enough to recognise it again, not a traceback.
+
+    `fingerprint` is `v1:` and a digest (see `gate.fingerprint`). `message` is the first line of
+    the exception's text, bounded and free of control characters. `path` and `line` point at the
+    innermost frame of the repository's own code, relative to the root directory.
+    """
+
+    fingerprint: str
+    exception: str = ""
+    message: str = ""
+    phase: Literal["setup", "call", "teardown", "collect", "crash"] = "call"
+    path: str | None = None
+    line: int | None = None
+    function: str | None = None
+
+
+class SessionStarted(Record, tag="session"):
+    """A pytest session opened its journal. Only `SessionFinished` closes it."""
+
+    session: str
+    name: str
+    at: float
+    tree: str | None = None
+    commit: str | None = None
+    rootdir: str = ""
+    args: tuple[str, ...] = ()
+    selection: tuple[str, ...] = ()  # active options that select tests, sorted: ("-k", "name"), ...
+    workers: int = 0
+    python: str = ""
+    pytest: str = ""
+    malagate: str = ""
+
+
+class TestEnded(Record, tag="test"):
+    """One test is over. `nodeid` is pytest's own; one record a test, reruns folded in."""
+
+    __test__ = False
+
+    session: str
+    nodeid: str
+    outcome: Outcome
+    duration: float = 0.0
+    failures: tuple[Failure, ...] = ()
+    reruns: int = 0
+    subtests_failed: int = 0
+
+
+class CollectEnded(Record, tag="collect"):
+    """A collector (a module, say) failed, or skipped itself as a whole."""
+
+    session: str
+    nodeid: str
+    outcome: Literal["failed", "skipped"]
+    failures: tuple[Failure, ...] = ()
+
+
+class SessionFinished(Record, tag="finish"):
+    """The end marker of a pytest session.
+
+    `counts` are the numbers of pytest's own summary line, by its own category names (`passed`,
+    `failed`, `error`, `skipped`, `xfailed`, `xpassed`, `deselected`, `rerun`, `subtests passed`).
+    `collected` counts tests before deselection; `reported` counts `TestEnded` records written.
+    The journal is complete when collected = reported + deselected and nothing was partial.
+    `partial` says in words what was left out, one entry a cause.
+    """
+
+    session: str
+    at: float
+    duration: float
+    exitstatus: int
+    collected: int
+    reported: int
+    deselected: int = 0
+    executed: int = 0
+    counts: dict[str, int] = {}
+    partial: tuple[str, ...] = ()
+    interrupted: str | None = None
+    internal_error: str | None = None
+    lost_workers: tuple[str, ...] = ()
+    tree_after: str | None = None
+
+
+class CoverageProblem(Record):
+    """Why coverage data must not be believed. `code` is a reason code (`coverage.…`)."""
+
+    code: str
+    message: str
+    file: str | None = None
+    line: int | None = None
+
+
+class CoverageMeasured(Record, tag="coverage"):
+    """Totals of one test session, as coverage.py itself counts them.
+
+    `percent` is coverage.py's own unrounded total (branches included if measured); `display` is
+    what `coverage report` prints for it. `detail` is the digest of `coverage.json` beside the
+    log, which holds each file's own digest. A record with problems is never a pass.
+    """
+
+    session: str
+    at: float
+    tree: str | None = None
+    source: str = "coverage.py"  # or "pytest-cov", or the path of a Cobertura report
+    core: str = ""
+    branch: bool = False
+    percent: float | None = None
+    display: str = ""
+    statements: int = 0
+    missing: int = 0
+    excluded: int = 0
+    branches: int = 0
+    partial_branches: int = 0
+    covered_branches: int = 0
+    files: int = 0
+    detail: str | None = None
+    problems: tuple[CoverageProblem, ...] = ()
+    warnings: tuple[CoverageProblem, ...] = ()
+
+
+AnyRecord = (
+    LogHeader
+    | CommandStarted
+    | Receipt
+    | Ingested
+    | Resolution
+    | SessionStarted
+    | TestEnded
+    | CollectEnded
+    | SessionFinished
+    | CoverageMeasured
+)
+
+
+class CommandRun(msgspec.Struct, frozen=True, kw_only=True):
+    """The latest run of a named command, as the judge sees it."""
+
+    name: str
+    argv: tuple[str, ...]
+    at: float
+    source: str = "run"  # or the agent whose log it was found in
+    finished: bool = True
+    exit_code: int | None = None
+    signal: str | None = None
+    tree: str | None = None
+    tree_after: str | None = None
+    commit: str | None = None
+    withdrawn: str | None = None
+    duration: float = 0.0
+    output_digest: str | None = None
+
+
+class TestFailure(msgspec.Struct, frozen=True, kw_only=True):
+    """A failure and the test (or collector) that it belongs to."""
+
+    __test__ = False
+
+    nodeid: str
+    failure: Failure
+
+
+class TestRun(msgspec.Struct, frozen=True, kw_only=True):
+    """The latest pytest session of a name, read back from its journal.
+
+    `reported` and `executed_records` are counted from the records that could be read, so a
+    journal that lost lines does not add up with its own end marker.
+    """
+
+    __test__ = False
+
+    start: SessionStarted
+    finish: SessionFinished | None = None
+    reported: int = 0
+    outcomes: dict[str, int] = {}
+    failures: tuple[TestFailure, ...] = ()  # in the order they happened, at most MAX_FAILURES
+    failures_total: int = 0
+    failure_digest: str = ""  # over all fingerprints, kept or not
+    collect_failed: int = 0
+    collect_skipped: int = 0
+    flaky: tuple[str, ...] = ()
+    coverage: CoverageMeasured | None = None
+
+
+class Evidence(msgspec.Struct, frozen=True, kw_only=True):
+    """What a log holds for the judge, from one offset to the end.
+
+    `fresh` says whether anything at all was recorded after that offset. `unreadable` counts the
+    lines that were skipped because they are no records.
+    """
+
+    tests: dict[str, TestRun] = {}
+    commands: dict[str, CommandRun] = {}
+    resolutions: tuple[Resolution, ...] = ()
+    log: str = ""  # the log's identity
+    end: int = 0  # the byte offset where reading stopped
+    fresh: bool = False
+    unreadable: int = 0
+    problem: str | None = None  # the log could not be read at all: fails closed
+
+
+MAX_FAILURES = 500
+"""How many failures of one session are kept in memory; the rest are counted and digested."""

@@ -1,0 +1,1 @@
+"""A GateResult for a person, an agent or another tool."""

@@ -1,0 +1,1 @@
+"""git as facts: tree hashes, commits of a range, files at a revision."""
