@@ -93,6 +93,7 @@ class Resolution(Record, tag="resolution"):
     marker: str
     rationale: str
     at: float
+    task: str | None = None
     source: str = ""
     log: str = ""
     offset: int = 0
@@ -263,8 +264,9 @@ class TestFailure(msgspec.Struct, frozen=True, kw_only=True):
 class TestRun(msgspec.Struct, frozen=True, kw_only=True):
     """The latest pytest session of a name, read back from its journal.
 
-    `reported` and `executed_records` are counted from the records that could be read, so a
-    journal that lost lines does not add up with its own end marker.
+    `reported` and `outcomes` are counted from the records that could be read, so a journal that
+    lost lines does not add up with its own end marker. `fingerprints` are sorted and hold at
+    most MAX_FINGERPRINTS; `failures` keeps the first MAX_FAILURES in full.
     """
 
     __test__ = False
@@ -273,9 +275,9 @@ class TestRun(msgspec.Struct, frozen=True, kw_only=True):
     finish: SessionFinished | None = None
     reported: int = 0
     outcomes: dict[str, int] = {}
-    failures: tuple[TestFailure, ...] = ()  # in the order they happened, at most MAX_FAILURES
+    failures: tuple[TestFailure, ...] = ()
     failures_total: int = 0
-    failure_digest: str = ""  # over all fingerprints, kept or not
+    fingerprints: tuple[str, ...] = ()
     collect_failed: int = 0
     collect_skipped: int = 0
     flaky: tuple[str, ...] = ()
@@ -290,7 +292,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     tests: dict[str, TestRun] = {}
-    commands: dict[str, CommandRun] = {}
+    commands: dict[str, tuple[CommandRun, ...]] = {}  # the latest of each argv, oldest first
     resolutions: tuple[Resolution, ...] = ()
     log: str = ""  # the log's identity
     end: int = 0  # the byte offset where reading stopped
@@ -300,4 +302,6 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
 
 
 MAX_FAILURES = 500
-"""How many failures of one session are kept in memory; the rest are counted and digested."""
+MAX_FINGERPRINTS = 20_000
+MAX_NAMES = 1_000
+"""Bounds of what is kept in memory of a log that somebody else may have written."""

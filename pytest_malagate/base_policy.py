@@ -1,0 +1,61 @@
+"""The policy as the base has it, and how a change alters it.
+
+A change is judged by the rule that was there before it, so that it cannot loosen that rule.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from pytest_malagate.policy import Policy, parse_policy
+from pytest_malagate.repository import Repository
+
+_FILES = ("malagate.yaml", "pyproject.toml")
+_LISTED = 10
+
+
+def policy_at(repository: Repository, root: Path, commit: str) -> Policy:
+    """The policy of `root` in a commit; the default policy if that commit has none.
+
+    Raises PolicyError for one that is wrong, GitError if git fails.
+    """
+    prefix = root.resolve().relative_to(repository.root.resolve())
+    for name in _FILES:
+        data = repository.file_at(commit, (prefix / name).as_posix())
+        if data is not None and (name != "pyproject.toml" or b"tool.malagate" in data):
+            return parse_policy(data, file=f"{commit[:12]}:{name}")
+    return parse_policy("", file=f"{commit[:12]}:{_FILES[0]}")
+
+
+def rule_changes(base: Policy, working: Policy) -> tuple[str, ...]:
+    """What the working tree's policy says otherwise than the base's, one entry a key."""
+    if base.digest == working.digest:
+        return ()
+    before, after = dict(_leaves(base)), dict(_leaves(working))
+    keys = [key for key in {**before, **after} if before.get(key) != after.get(key)]
+    changes = [f"{key}: {_shown(before, key)} -> {_shown(after, key)}" for key in keys]
+    return tuple(changes[:_LISTED]) or ("the order of its entries",)
+
+
+def _leaves(policy: Policy) -> Iterator[tuple[str, Any]]:
+    tree = msgspec.to_builtins(policy)
+    for key in ("file", "digest", "unjudged"):
+        tree.pop(key, None)
+    tree["validations"] = {entry["name"]: entry for entry in tree.get("validations", ())}
+    yield from _walk("", tree)
+
+
+def _walk(prefix: str, value: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, dict) and value:
+        for key, item in value.items():
+            yield from _walk(f"{prefix}.{key}" if prefix else str(key), item)
+    else:
+        yield prefix, value
+
+
+def _shown(leaves: dict[str, Any], key: str) -> str:
+    return str(leaves[key])[:80] if key in leaves else "absent"

@@ -1,0 +1,395 @@
+"""The judge: what is required, what is known, one verdict. Values in, values out.
+
+The order is: resolution marker, commit, evidence, coverage, integrity; then, for a failure, whether
+another attempt is worth it. An earlier step that fails ends the judgement where a later one would
+only repeat it (no commit: the evidence is not looked at).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+import msgspec
+
+from pytest_malagate.gate import progress as progress_rules
+from pytest_malagate.gate.coverage import judge_measured, judge_report
+from pytest_malagate.gate.evidence import Evidence, TestRun
+from pytest_malagate.gate.facts import Facts
+from pytest_malagate.gate.next_action import next_action
+from pytest_malagate.gate.progress import Finding, Phase
+from pytest_malagate.gate.reasons import phase as reason_phase
+from pytest_malagate.gate.reasons import reason
+from pytest_malagate.gate.result import (
+    Attempt,
+    CoverageVerdict,
+    GateResult,
+    Progress,
+    Reason,
+    TestCounts,
+    Verdict,
+)
+from pytest_malagate.gate.resolve import Resolved, resolve
+from pytest_malagate.gate.retry import PastAttempt, RetryState
+from pytest_malagate.gate.spec import Severity, ValidationKind, ValidationSpec
+from pytest_malagate.gate.validations import Examined, examine
+
+MAX_REASONS = 200
+
+
+class Judgement(msgspec.Struct, frozen=True, kw_only=True):
+    """A result, and what the next attempt needs to know of this one.
+
+    `past` is None unless the evaluation was a counted failure; `spoiled` is true if the machinery,
+    not the work, was at fault.
+    """
+
+    result: GateResult
+    past: PastAttempt | None = None
+    spoiled: bool = False
+
+
+def judge(
+    spec: ValidationSpec, evidence: Evidence, facts: Facts, retry_state: RetryState
+) -> GateResult:
+    """The verdict on one subject. Pure: identical arguments give an identical result."""
+    return evaluate(spec, evidence, facts, retry_state).result
+
+
+def evaluate(
+    spec: ValidationSpec,
+    evidence: Evidence,
+    facts: Facts,
+    state: RetryState,
+    *,
+    claim: bool = True,
+) -> Judgement:
+    """As `judge`, with what has to be remembered.
+
+    `claim` is false for an evaluation that nobody asked for (the end of a test session): it is
+    counted as an attempt only if the whole suite ran and something that it measured failed.
+    """
+    case = _Case(spec, evidence, facts)
+    case.run()
+    return _conclude(case, state, claim=claim)
+
+
+class _Case:
+    """The judgement of one subject while it is being made."""
+
+    def __init__(self, spec: ValidationSpec, evidence: Evidence, facts: Facts) -> None:
+        self.spec, self.evidence, self.facts = spec, evidence, facts
+        self.reasons: list[Reason] = []
+        self.warnings: list[Reason] = []
+        self.integrity: list[Reason] = []
+        self.examined: list[Examined] = []
+        self.keys: list[str] = []
+        self.coverage: CoverageVerdict | None = None
+        self.resolution: Resolved | None = None
+
+    def run(self) -> None:
+        self._machinery()
+        self.resolution = resolve(self.evidence.resolutions, self.facts)
+        if self.resolution is not None:
+            self._take(self.resolution.reasons)
+            self.warnings.extend(self.resolution.warnings)
+            if self.resolution.decided:
+                return
+        if self._commit():
+            self._evidence()
+            self._coverage()
+            self._integrity()
+
+    def _take(self, reasons: Sequence[Reason]) -> None:
+        """Adds reasons whose code alone is their part of the failure set."""
+        self.reasons.extend(reasons)
+        self.keys.extend(why.code for why in reasons)
+
+    def _machinery(self) -> None:
+        self._take([reason(code, text) for code, text in self.facts.problems])
+        if self.evidence.problem:
+            self._take([reason("evidence.unreadable", self.evidence.problem)])
+
+    def _commit(self) -> bool:
+        """False if there is nothing to judge, because the task has no commit."""
+        commits = self.facts.commits
+        if commits is None or commits.commit is not None:
+            return True
+        task, baseline = self.facts.subject.task, self.facts.baseline
+        if commits.stale is None:
+            text = f"No commit for {task}"
+            since = "" if baseline is None else f" at or after the baseline {baseline}"
+            self._take([reason("commit.missing", text + since)])
+        else:
+            text = (
+                f"The commit for {task} ({commits.stale.hash[:12]}, {commits.stale.time}) "
+                f"is older than the baseline {baseline}"
+            )
+            self._take([reason("commit.stale", text)])
+        return False
+
+    def _evidence(self) -> None:
+        tree = self.facts.judged_tree
+        for name in self.spec.required:
+            validation = self.spec.validation(name)
+            found = examine(name, validation, self.evidence, tree)
+            self.examined.append(found)
+            if validation is not None and not validation.required:
+                continue
+            self.reasons.extend(map(self._uncommitted, found.reasons))
+            self.keys.extend(found.keys)
+        missing = [
+            found.evidence.name
+            for found in self.examined
+            if found.evidence.status == "missing" and not found.reasons and self._required(found)
+        ]
+        if missing:
+            text = f"No evidence for: {', '.join(missing)}"
+            self.reasons.append(reason("evidence.missing", text))
+        if not any(self._required(found) for found in self.examined):
+            self.warnings.append(reason("validations.none", "The policy requires nothing"))
+
+    def _required(self, found: Examined) -> bool:
+        validation = self.spec.validation(found.evidence.name)
+        return validation is None or validation.required
+
+    def _uncommitted(self, why: Reason) -> Reason:
+        """Says it better where evidence is stale because the work was never committed."""
+        facts = self.facts
+        files = [*facts.edited, *facts.untracked]
+        if why.code != "evidence.stale" or facts.judged_tree == facts.working_tree or not files:
+            return why
+        some = ", ".join(files[:3]) + (f" and {len(files) - 3} more" if len(files) > 3 else "")
+        return reason("commit.dirty", f"{why.message}; not committed: {some}")
+
+    def _coverage(self) -> None:
+        rule, facts = self.spec.coverage, self.facts
+        if rule is None:
+            return
+        if facts.coverage_report is not None:
+            starts = [*self._starts()]
+            earliest = min(starts) if starts else None
+            self.coverage, reasons = judge_report(rule, facts.coverage_report, earliest)
+            self._take(reasons)
+            return
+        run = self._measured_run()
+        if run is None:
+            return
+        self.coverage, reasons = judge_measured(rule, run.coverage, facts.judged_tree)
+        self._take(reasons)
+        if run.coverage is not None:
+            self.warnings.extend(
+                reason(w.code, w.message, severity="warn", file=w.file, line=w.line)
+                for w in run.coverage.warnings
+            )
+
+    def _starts(self) -> Sequence[float]:
+        tree = self.facts.judged_tree
+        tests = [run.start.at for run in self.evidence.tests.values() if run.start.tree == tree]
+        commands = [
+            run.at for runs in self.evidence.commands.values() for run in runs if run.tree == tree
+        ]
+        return [*tests, *commands]
+
+    def _measured_run(self) -> TestRun | None:
+        """The whole test run that coverage is judged by; of a part, nothing can be said."""
+        runs = [found.run for found in self.examined if found.run is not None and found.whole]
+        measured = [run for run in runs if run.coverage is not None]
+        return next(iter(measured or runs), None)
+
+    def _integrity(self) -> None:
+        facts, rule = self.facts, self.spec.integrity
+        severity = rule.policy_changed
+        if facts.rule_changes and severity is not Severity.OFF:
+            text = f"The change alters its own policy: {'; '.join(facts.rule_changes)}"
+            found = reason("integrity.policy-changed", text, severity=str(severity))
+            self.integrity.append(found)
+            if severity is Severity.FAIL:
+                self._take([found])
+            else:
+                self.warnings.append(found)
+        if facts.unjudged:
+            text = f"This version does not judge yet: {', '.join(facts.unjudged)}"
+            self.warnings.append(reason("policy.unjudged", text))
+
+    def verdict(self) -> Verdict:
+        severities = {why.severity for why in self.reasons}
+        for severity in ("error", "fail", "inconclusive"):
+            if severity in severities:
+                return severity  # type: ignore[return-value]  # the loop's words are verdicts
+        return "pass"
+
+    def whole_tests(self) -> bool:
+        return any(found.whole for found in self.examined)
+
+    def attempt(self, number: int, finding_state: str = "first") -> PastAttempt:
+        phases = [_phase(why.code) for why in self.reasons]
+        return PastAttempt(
+            number=number,
+            keys=tuple(sorted(set(self.keys))),
+            tree=self.facts.working_tree or self.facts.judged_tree,
+            commit=self.facts.subject.commit,
+            phase=min(phases, default=Phase.RULES),
+            tests_complete=self.whole_tests(),
+            state=finding_state,
+        )
+
+
+_PHASES = {
+    "commit": Phase.COMMIT,
+    "resolution": Phase.COMMIT,
+    "machinery": Phase.COMMIT,
+    "evidence": Phase.EVIDENCE,
+    "tests": Phase.TESTS,
+    "coverage": Phase.COVERAGE,
+}
+
+
+def _phase(code: str) -> Phase:
+    if code == "tests.collection":
+        return Phase.COLLECTION
+    if code == "evidence.failed":
+        return Phase.COMMANDS
+    return _PHASES.get(code.partition(".")[0], Phase.RULES)
+
+
+def _conclude(case: _Case, state: RetryState, *, claim: bool) -> Judgement:
+    verdict = case.verdict()
+    spoiled = verdict in ("inconclusive", "error")
+    uncounted = _why_not_counted(case, verdict, claim=claim)
+    current = case.attempt(state.gate_attempt)
+    finding = Finding("first")
+    if verdict == "fail" and uncounted is None:
+        fresh = case.evidence.fresh
+        finding = progress_rules.assess(
+            current, state, fresh=fresh, dirty=bool(case.facts.edited)
+        )
+        if finding.state == "flaky":
+            uncounted = finding.message
+    elif spoiled:
+        finding = Finding("infra")
+    elif state.gate_attempt > 1:
+        finding = Finding("progress" if verdict == "pass" else "changed")
+    counted = verdict == "fail" and uncounted is None
+    _add_progress_reasons(case, finding, state, counted=counted, spoiled=spoiled)
+    result = _result(case, verdict, finding, current, state, uncounted)
+    past = msgspec.structs.replace(current, state=finding.state) if counted else None
+    return Judgement(result=result, past=past, spoiled=spoiled)
+
+
+def _why_not_counted(case: _Case, verdict: Verdict, *, claim: bool) -> str | None:
+    """Why a failure is not charged to the author; None if it is, or if nothing failed."""
+    if verdict == "pass":
+        return None
+    if verdict != "fail":
+        return "the machinery broke, not the work"
+    if any(found.cancelled for found in case.examined):
+        return "the run was cancelled"
+    if claim:
+        return None
+    if not case.whole_tests():
+        return "not a whole test run"
+    pending = {"evidence.missing", "evidence.stale", "commit.dirty", "commit.missing"}
+    if all(why.code in pending for why in case.reasons):
+        return "other evidence is still to come"
+    return None
+
+
+def _add_progress_reasons(
+    case: _Case, finding: Finding, state: RetryState, *, counted: bool, spoiled: bool
+) -> None:
+    """Progress and budget come last: they explain nothing about the work itself."""
+    case.reasons.sort(key=lambda why: reason_phase(why.code))
+    if finding.nudge and finding.message:
+        case.warnings.append(reason("progress.nudge", f"{finding.message[:1].upper()}{finding.message[1:]}"))
+    budget = case.spec.retry
+    if counted and state.gate_attempt >= budget.max_attempts:
+        text = f"Attempt {state.gate_attempt} of {budget.max_attempts} failed; there is no other"
+        case.reasons.append(reason("retry.exhausted", text))
+    if spoiled and state.infra_attempts + 1 >= budget.max_infra_attempts:
+        text = f"The machinery broke {state.infra_attempts + 1} times"
+        case.reasons.append(reason("retry.infra-exhausted", text))
+    if finding.stuck:
+        code = "progress.oscillating" if finding.state == "oscillating" else "progress.none"
+        case.reasons.append(reason(code, f"No progress: {finding.message}"))
+
+
+def _result(
+    case: _Case,
+    verdict: Verdict,
+    finding: Finding,
+    current: PastAttempt,
+    state: RetryState,
+    uncounted: str | None,
+) -> GateResult:
+    reasons = tuple(case.reasons[:MAX_REASONS])
+    counted = verdict == "fail" and uncounted is None
+    budget = case.spec.retry.max_attempts
+    attempt = Attempt(
+        number=state.gate_attempt,
+        max=budget,
+        remaining=max(0, budget - state.gate_attempt + (0 if counted else 1)),
+        counted=counted,
+        reason=uncounted,
+    )
+    last = state.history[-1] if state.history else None
+    return GateResult(
+        verdict=verdict,
+        passed=verdict == "pass",
+        subject=case.facts.subject,
+        policy=case.facts.policy,
+        attempt=attempt,
+        progress=_progress(finding, current, last, verdict),
+        no_progress=finding.stuck,
+        resolution=case.resolution.marker if case.resolution and case.resolution.decided else None,
+        failure_reasons=tuple(why.message for why in reasons),
+        reasons=reasons,
+        reasons_omitted=len(case.reasons) - len(reasons),
+        warnings=tuple(case.warnings),
+        validation_evidence=tuple(found.evidence for found in case.examined),
+        coverage=case.coverage,
+        tests=_counts(case.examined),
+        integrity=tuple(case.integrity),
+        next_action=next_action(case.spec, case.reasons, case.examined, verdict, finding, attempt),
+        commit_hash=_commit_hash(case),
+    )
+
+
+def _progress(
+    finding: Finding, current: PastAttempt, last: PastAttempt | None, verdict: Verdict
+) -> Progress:
+    keys = current.keys if verdict != "pass" else ()
+    fingerprint = None
+    if keys:
+        fingerprint = "v1:" + hashlib.sha256("\n".join(keys).encode()).hexdigest()[:16]
+    current = msgspec.structs.replace(current, keys=keys)
+    return progress_rules.describe(finding, current, last, fingerprint)
+
+
+def _commit_hash(case: _Case) -> str | None:
+    if case.resolution is not None and case.resolution.decided:
+        return case.resolution.commit
+    if case.facts.commits is not None:
+        return case.facts.commits.commit.hash if case.facts.commits.commit else None
+    return None if case.facts.subject.dirty else case.facts.subject.commit
+
+
+def _counts(examined: Sequence[Examined]) -> TestCounts | None:
+    """pytest's own numbers of the judged test run, closed or not."""
+    found = next((f for f in examined if f.evidence.kind == ValidationKind.TEST and f.run), None)
+    if found is None or found.run is None or found.run.finish is None:
+        return None
+    finish, counts = found.run.finish, found.run.finish.counts
+    return TestCounts(
+        collected=finish.collected,
+        passed=counts.get("passed", 0),
+        failed=counts.get("failed", 0),
+        errors=counts.get("error", 0),
+        skipped=counts.get("skipped", 0),
+        xfailed=counts.get("xfailed", 0),
+        xpassed=counts.get("xpassed", 0),
+        deselected=finish.deselected,
+        reruns=counts.get("rerun", 0),
+        subtests_passed=counts.get("subtests passed", 0),
+        flaky=found.run.flaky,
+    )

@@ -1,0 +1,728 @@
+"""The registry of reasons: every code that a result may carry, why it exists and what to do.
+
+`malagate explain` and the documentation are printed from it, and `reason` builds every reason of
+this package, so a code, its severity and its hint are decided in one place. A fix never tells
+anybody to move a bound or to take a test out of the run: it would be followed.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from enum import IntEnum
+from types import MappingProxyType
+from typing import Literal
+
+import msgspec
+
+from pytest_malagate.gate.result import Reason
+
+Severity = Literal["fail", "inconclusive", "error", "warn"]
+
+
+class ReasonPhase(IntEnum):
+    """In which order reasons are told: an earlier phase makes the later ones doubtful."""
+
+    INTEGRITY = 0
+    MACHINERY = 1
+    RESOLUTION = 2
+    COMMIT = 3
+    COLLECTION = 4
+    TESTS = 5
+    COVERAGE = 6
+    LINT = 7
+    PROGRESS = 8
+    RETRY = 9
+    ADMISSION = 10
+
+    @property
+    def title(self) -> str:
+        """The phase in words."""
+        return _PHASE_TITLES[self]
+
+
+_PHASE_TITLES = {
+    ReasonPhase.INTEGRITY: "integrity",
+    ReasonPhase.MACHINERY: "machinery",
+    ReasonPhase.RESOLUTION: "resolution markers",
+    ReasonPhase.COMMIT: "commit",
+    ReasonPhase.COLLECTION: "evidence and collection",
+    ReasonPhase.TESTS: "failing tests",
+    ReasonPhase.COVERAGE: "coverage",
+    ReasonPhase.LINT: "other commands",
+    ReasonPhase.PROGRESS: "progress",
+    ReasonPhase.RETRY: "retries",
+    ReasonPhase.ADMISSION: "admission",
+}
+
+
+class ReasonInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of a code. `severity` is what it does unless the policy says otherwise:
+
+    `fail` blocks and is charged to the author; `inconclusive` and `error` block and are not the
+    work's fault; `warn` does not block.
+    """
+
+    code: str
+    title: str
+    why: str
+    fix: str
+    phase: ReasonPhase
+    severity: Severity = "fail"
+
+
+class UnregisteredCode(KeyError):
+    """A bug of the caller: a reason was built with a code that the registry does not hold."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+    def __str__(self) -> str:
+        near = nearest(self.code)
+        return f"{self.code!r} is no registered reason code" + (f"; {near!r} is" if near else "")
+
+
+def reason(  # noqa: PLR0913 - one keyword per field of Reason
+    code: str,
+    message: str,
+    *,
+    severity: Severity | None = None,
+    hint: str | None = None,
+    file: str | None = None,
+    line: int | None = None,
+    nodeid: str | None = None,
+    fingerprint: str | None = None,
+) -> Reason:
+    """A reason with the registry's severity, and its fix as the hint, unless they are given.
+
+    Raises UnregisteredCode, a KeyError.
+    """
+    info = REASONS.get(code)
+    if info is None:
+        raise UnregisteredCode(code)
+    return Reason(
+        code=code,
+        message=message,
+        severity=info.severity if severity is None else severity,
+        hint=info.fix if hint is None else hint,
+        file=file,
+        line=line,
+        nodeid=nodeid,
+        fingerprint=fingerprint,
+    )
+
+
+def phase(code: str) -> ReasonPhase:
+    """Where a reason stands in the order.
+
+    A code that the registry does not hold comes from somebody's own judge, or from a result of
+    another version; it stands beside the other commands.
+    """
+    info = REASONS.get(code)
+    return ReasonPhase.LINT if info is None else info.phase
+
+
+def nearest(code: str) -> str | None:
+    """The registered code that resembles `code` most, or None if none does."""
+    return next(iter(difflib.get_close_matches(code, REASONS, n=1, cutoff=0.5)), None)
+
+
+def _rows(
+    where: ReasonPhase, *rows: tuple[str, str, str, str] | tuple[str, str, str, str, Severity]
+) -> list[ReasonInfo]:
+    return [
+        ReasonInfo(
+            code=row[0],
+            title=row[1],
+            why=row[2],
+            fix=row[3],
+            phase=where,
+            severity=row[4] if len(row) == 5 else "fail",
+        )
+        for row in rows
+    ]
+
+
+_INTEGRITY = _rows(
+    ReasonPhase.INTEGRITY,
+    (
+        "integrity.policy-changed",
+        "The change edits the policy that judges it",
+        "A change that could rewrite its own rule could pass anything. It is judged by the policy "
+        "of the base, and the edit is shown to whoever reviews it.",
+        "Move the policy edit into a change of its own, or ask a maintainer to review it.",
+        "warn",
+    ),
+    (
+        "integrity.tests-removed",
+        "Tests that the base has are gone",
+        "Deleting a failing test is the shortest way to a green run, and the run itself cannot "
+        "show it: a test that is gone does not fail.",
+        "Put the tests back and make them pass. If they are obsolete, say why in the change and "
+        "ask a maintainer to decide.",
+    ),
+    (
+        "integrity.skips-added",
+        "Tests that ran on the base do not run any more",
+        "A test that is set aside proves nothing, yet the run stays green. Markers of this sort "
+        "tend to call the failure an old one.",
+        "Take the added marker or condition away and repair what the test shows.",
+    ),
+    (
+        "integrity.checks-weakened",
+        "Assertions were removed or made weaker",
+        "A test that asserts less than before still passes and still counts, while what it "
+        "guarded is no longer guarded.",
+        "Restore the assertions and change the code until they hold.",
+    ),
+    (
+        "integrity.pragmas-added",
+        "Lines were taken out of the coverage measurement",
+        "A line that is not measured cannot lack coverage, so the percentage rises although "
+        "nothing more is tested.",
+        "Take the added comments away and write tests that reach those lines.",
+        "warn",
+    ),
+    (
+        "integrity.protected-path",
+        "The change touches a protected path",
+        "Files that configure the tests, the workflows or the gate decide what a green run "
+        "means; the policy names them so that a person looks at every edit.",
+        "Undo the edit of the protected file, or ask a maintainer to make it.",
+    ),
+)
+
+_MACHINERY = _rows(
+    ReasonPhase.MACHINERY,
+    (
+        "machinery.git",
+        "git could not answer",
+        "Evidence belongs to a tree, and only git says which tree the working files are. Without "
+        "that answer nothing can be matched.",
+        "Run `git status` in the repository, repair what it reports, then judge again.",
+        "inconclusive",
+    ),
+    (
+        "machinery.store",
+        "The state store could not be read or written",
+        "Attempts, tasks and freezes are kept there. Guessing them would reset a retry budget or "
+        "lift a freeze.",
+        "Check that the output directory is writable and has space left, then judge again.",
+        "inconclusive",
+    ),
+    (
+        "machinery.log",
+        "The evidence log could not be opened",
+        "What cannot be read cannot be believed, and a log that is there but locked away is not "
+        "the same as no evidence.",
+        "Check the permissions of the output directory and the space on its disk, then rerun the "
+        "validations.",
+        "inconclusive",
+    ),
+    (
+        "machinery.internal",
+        "malagate itself failed",
+        "A bug in the gate says nothing about the work, so it neither passes it nor is charged "
+        "to its author.",
+        "Report the traceback with the version of malagate; a maintainer has to look at it.",
+        "error",
+    ),
+    (
+        "evidence.unreadable",
+        "The evidence log could not be read",
+        "A damaged log may have held a failure, so what is left of it is not taken for the whole.",
+        "Move the damaged log out of the output directory and rerun every validation.",
+        "inconclusive",
+    ),
+    (
+        "evidence.killed",
+        "A validation was killed from outside",
+        "A process that was killed (exit 137 or 143, SIGKILL, SIGTERM) was stopped by the "
+        "machine or a time limit before it could say anything about the work.",
+        "Rerun the validation. If it is killed again, look for memory use or a time limit.",
+        "inconclusive",
+    ),
+    (
+        "policy.unjudged",
+        "The policy asks for something that this version does not judge",
+        "A rule that is written down and silently not applied would be trusted for nothing.",
+        "Upgrade malagate to a version that judges the key; until then a person has to check it.",
+        "warn",
+    ),
+)
+
+_RESOLUTION = _rows(
+    ReasonPhase.RESOLUTION,
+    (
+        "resolution.no-rationale",
+        "A resolution marker without its reason",
+        "A marker closes a task without a change. A person must be able to see on which grounds, "
+        "on the marker's own line.",
+        "Write the marker as a whole line with the rationale after the colon, or do the task.",
+    ),
+    (
+        "resolution.no-commit",
+        "The commit that the marker refers to does not exist",
+        "A task is complete already only if some commit completed it, and that commit can be "
+        "found and looked at.",
+        "Name the task whose commit holds the work, or commit the work under this task's id.",
+    ),
+    (
+        "resolution.contradicted",
+        "The marker says that nothing was changed, a commit says otherwise",
+        "A task that needed no change has no commit. The commit is what lands, so it is judged "
+        "and the marker is not.",
+        "Drop the marker; what the commit holds is judged as any other work.",
+        "warn",
+    ),
+    (
+        "resolution.not-docs",
+        "The marker says documentation only, the change says otherwise",
+        "Documentation needs no tests; code does. One code file, build file or policy edit in "
+        "the range makes it a code change.",
+        "Drop the marker and run the validations, or move the named files to another change.",
+    ),
+    (
+        "resolution.unverifiable",
+        "It could not be checked what the marker claims",
+        "A marker is a claim. Where git cannot confirm it, it is not believed.",
+        "Repair the repository so that git can list the range, then judge again.",
+    ),
+)
+
+_COMMIT = _rows(
+    ReasonPhase.COMMIT,
+    (
+        "commit.missing",
+        "No commit belongs to the task",
+        "Work that is not committed cannot land, and evidence of it could not be found again.",
+        "Commit the work with the task's id at the start of the subject or in a trailer.",
+    ),
+    (
+        "commit.stale",
+        "The commit is older than the task",
+        "A commit from before the work began is somebody's earlier work under the same id.",
+        "Commit the work that was done for this task.",
+    ),
+    (
+        "commit.dirty",
+        "Tracked files differ from the commit",
+        "The validations ran on the working files, but the commit is what lands.",
+        "Commit or undo the edits, then rerun the validations.",
+    ),
+)
+
+_COLLECTION = _rows(
+    ReasonPhase.COLLECTION,
+    (
+        "validations.none",
+        "The policy requires nothing",
+        "A pass without any requirement is worth nothing, so it says so.",
+        "Name the checks that matter under `validations` and list them in the scope.",
+        "warn",
+    ),
+    (
+        "evidence.missing",
+        "A required validation has no evidence",
+        "That a check would pass is a claim until it was run and recorded.",
+        "Run `malagate run NAME`, or `pytest -p malagate` for the tests.",
+    ),
+    (
+        "evidence.undefined",
+        "A required validation is not defined",
+        "A name that the scope requires and nobody defines can never be satisfied, and leaving "
+        "it out would make a spelling mistake a pass.",
+        "Define the name under `validations` in the policy, or correct its spelling in the scope.",
+    ),
+    (
+        "evidence.stale",
+        "The evidence is of other files",
+        "A pass belongs to the files that were checked. An edit afterwards, however small, has "
+        "not been checked.",
+        "Rerun the validation on the files as they are now.",
+    ),
+    (
+        "evidence.moved",
+        "The files changed while the validation ran",
+        "Part of the run saw the old files and part the new, so it is evidence of neither.",
+        "Rerun the validation and leave the files alone until it ends. If the command rewrites "
+        "files, commit what it wrote and run it once more.",
+    ),
+    (
+        "evidence.partial",
+        "Only part of the tests ran",
+        "A selection (-k, -m, --lf, a node id, --maxfail) says nothing about the tests outside it.",
+        "Run the whole suite: `pytest -p malagate` without options that select tests.",
+    ),
+    (
+        "evidence.unfinished",
+        "The run never ended",
+        "Without an end marker the run is still going on, or it died before the rest could fail.",
+        "Wait for the run to end, or run it again and let it finish.",
+        "inconclusive",
+    ),
+    (
+        "evidence.empty",
+        "No test was executed",
+        "A run without tests fails nothing and proves nothing.",
+        "Check `testpaths` and the file names, then run the suite where the tests are found.",
+    ),
+    (
+        "evidence.wrong-command",
+        "Another command ran under this name",
+        "The name stands for the command in the policy; the exit code of another one does not "
+        "answer the same question.",
+        "Run `malagate run NAME` without a command of your own.",
+    ),
+    (
+        "evidence.withdrawn",
+        "The latest record takes back an earlier pass",
+        "The newest evidence counts. Where it is invalid, the pass before it describes something "
+        "that has been superseded.",
+        "Rerun the validation and let it finish.",
+    ),
+    (
+        "evidence.inconsistent",
+        "The record of the run contradicts itself",
+        "A journal whose counts do not add up, or that holds no failure although pytest's exit "
+        "status does, lost lines or was edited.",
+        "Rerun the validation. If it happens again, look for a plugin or a conftest.py that "
+        "changes reports or the exit status.",
+    ),
+    (
+        "tests.collection",
+        "Test files could not be collected",
+        "A module that cannot be imported hides all of its tests, so the rest is not the suite.",
+        "Repair the import or the syntax error that `pytest --collect-only` shows.",
+    ),
+    (
+        "tests.internal-error",
+        "pytest itself broke off",
+        "After an internal error nobody knows which tests would still have run.",
+        "Read the INTERNALERROR lines; a plugin or a hook in conftest.py usually raised it.",
+    ),
+    (
+        "tests.interrupted",
+        "The test run was interrupted",
+        "The tests that had not run yet may fail.",
+        "Run the whole suite again and let it finish.",
+    ),
+    (
+        "tests.worker-lost",
+        "A worker process died",
+        "The tests that it still had to run were never reported, and a crash of the interpreter "
+        "is a failure that no assertion shows.",
+        "Run the named test alone with `-p no:xdist -X faulthandler` to see where it crashes.",
+    ),
+    (
+        "tests.exit-status",
+        "pytest's exit status says failure",
+        "Something failed the run outside the tests: a plugin's own check, a usage error or a "
+        "hook at the end of the session.",
+        "Read the last lines of pytest's output for what failed the session.",
+    ),
+)
+
+_TESTS = _rows(
+    ReasonPhase.TESTS,
+    (
+        "tests.failed",
+        "A test failed",
+        "The test states what the code must do, and the code does not do it.",
+        "Read the assertion and the named line, repair the code, then run the whole suite.",
+    ),
+    (
+        "tests.errors",
+        "A test's set-up or tear-down failed",
+        "A test whose set-up failed did not run, and one whose tear-down failed left something "
+        "behind for the others.",
+        "Repair the fixture named in the message, then run the whole suite.",
+    ),
+)
+
+_COVERAGE = _rows(
+    ReasonPhase.COVERAGE,
+    (
+        "coverage.total",
+        "Coverage is below the bound of the policy",
+        "Code that no test runs can break unnoticed. The bound is read from the base and is the "
+        "same for everybody.",
+        "Write tests for the uncovered lines of this change first, its error paths before all.",
+    ),
+    (
+        "coverage.changed",
+        "Changed lines are not covered",
+        "The lines that a change touches are the ones most likely to be wrong.",
+        "Write tests that reach the listed lines.",
+    ),
+    (
+        "coverage.decreased",
+        "Coverage is less than on the base",
+        "A slow loss stays above any fixed bound for a long time.",
+        "Write tests for the code that this change adds or that lost its tests.",
+    ),
+    (
+        "coverage.missing",
+        "No coverage was measured",
+        "The policy has a bound, and a run without a measurement cannot meet it.",
+        "Run the tests with `pytest -p malagate`, which measures by itself.",
+    ),
+    (
+        "coverage.stale",
+        "The coverage data is of other files",
+        "Line numbers of another version of a file mark the wrong lines.",
+        "Run the whole suite again on the files as they are now.",
+    ),
+    (
+        "coverage.no-source",
+        "The measured source does not exist",
+        "A path or a package that is not there has no lines, and nothing of nothing is no "
+        "percentage.",
+        "Correct `coverage.source` in the policy so that it names the code under test.",
+    ),
+    (
+        "coverage.no-data",
+        "The measurement is empty",
+        "Tests that run without a line of the source being executed tested something else, an "
+        "installed copy for instance.",
+        "Make the tests import the code of this checkout (an editable installation, usually).",
+    ),
+    (
+        "coverage.unparsable",
+        "A source file could not be parsed",
+        "A file that cannot be parsed has no known lines, so the percentage would leave it out.",
+        "Repair the syntax of the named file, or measure with the Python that it is written for.",
+    ),
+    (
+        "coverage.tracer-lost",
+        "Something else took over the tracing",
+        "After another tool has set its own trace function, executed lines look like missing "
+        "ones or the other way round.",
+        "Run without the debugger or the profiler that sets sys.settrace.",
+    ),
+    (
+        "coverage.imported-early",
+        "The source was imported before the measurement began",
+        "Lines that run at import, definitions above all, then seem never to have run.",
+        "Start the run with `pytest -p malagate`, and move imports of the code out of plugins that "
+        "are loaded earlier.",
+    ),
+    (
+        "coverage.worker-lost",
+        "A process ended without handing over its data",
+        "What it executed is missing, so the sum is not the sum.",
+        "Find out why the process died or left through os._exit, then run the whole suite again.",
+    ),
+    (
+        "coverage.settings",
+        "Something other than the policy's source was measured",
+        "A percentage of other files, or without the branches that the policy asks for, is "
+        "another figure under the same name.",
+        "Give pytest-cov the source and the branches that the policy names, or leave --cov away: "
+        "`pytest -p malagate` measures by itself.",
+    ),
+    (
+        "coverage.appended",
+        "The data of earlier runs was added",
+        "Lines that an earlier version of the tests executed would count for this one.",
+        "Run without --cov-append.",
+    ),
+    (
+        "coverage.nested",
+        "Another measurement runs around this one",
+        "Two measurements in one process see each other's tracer; one of them may miss lines.",
+        "Measure once: run `pytest -p malagate` without `coverage run` around it.",
+        "warn",
+    ),
+    (
+        "coverage.subprocess",
+        "Child processes are not measured",
+        "Code that the tests run in a child process then counts as never executed.",
+        "Let coverage.py measure child processes (`patch = subprocess` in its settings).",
+        "warn",
+    ),
+    (
+        "coverage.core",
+        "The measuring core cannot do what the policy asks",
+        "Some cores of coverage.py measure no branches or no dynamic contexts, and would report "
+        "figures that mean something else.",
+        "Set COVERAGE_CORE=ctrace for the run, or use a newer coverage.py.",
+    ),
+    (
+        "coverage.combine",
+        "Coverage data of several processes does not fit together",
+        "Data with branches and data without, or of different versions of a file, cannot be "
+        "added up.",
+        "Remove old data files and measure all processes of one run in the same way.",
+    ),
+    (
+        "coverage.write",
+        "The coverage data could not be written",
+        "A measurement that was not stored cannot be checked afterwards.",
+        "Check that the output directory is writable and has space left, then rerun the tests.",
+        "inconclusive",
+    ),
+    (
+        "coverage.unreported",
+        "A measured file is missing from the report",
+        "The percentage of a report that leaves files out is not the percentage of the source.",
+        "Remove the setting that keeps the file out of the report, then run the whole suite again.",
+    ),
+    (
+        "coverage.source-changed",
+        "A source file changed during the measurement",
+        "Lines were counted in one version of the file and would be looked up in another.",
+        "Rerun the tests and leave the files alone until they end.",
+    ),
+    (
+        "coverage.failed",
+        "The measurement failed",
+        "coverage.py gave an error instead of a figure.",
+        "Read the message, repair what it names, then run the whole suite again.",
+    ),
+    (
+        "coverage.report-missing",
+        "The coverage report does not exist",
+        "The policy names a report, and no report is no coverage.",
+        "Run the command that writes the report, or correct its path in the policy.",
+    ),
+    (
+        "coverage.report-unreadable",
+        "The coverage report could not be read",
+        "A directory, a file without permission or one that is far too large is no report.",
+        "Make the named path a readable file that the coverage tool wrote.",
+    ),
+    (
+        "coverage.report-not-xml",
+        "The coverage report is not XML",
+        "A truncated or foreign file cannot be interpreted, and a guess would be a claim.",
+        "Write the report again as Cobertura XML (`coverage xml`).",
+    ),
+    (
+        "coverage.report-root",
+        "The coverage report is of another format",
+        "Only a Cobertura report, with the root element `coverage`, says what its figures mean.",
+        "Write the report as Cobertura XML (`coverage xml`).",
+    ),
+    (
+        "coverage.report-no-rate",
+        "The coverage report states no rate",
+        "Without `line-rate` there is nothing to hold against the bound.",
+        "Write the report with a tool that states `line-rate` (`coverage xml`).",
+    ),
+    (
+        "coverage.report-rate",
+        "The coverage report states an impossible rate",
+        "A rate is a finite number from 0 to 1; anything else is a broken or an edited report.",
+        "Write the report again with the coverage tool itself and do not edit it.",
+    ),
+    (
+        "coverage.report-counts",
+        "The figures of the coverage report contradict each other",
+        "A rate that does not follow from the report's own line counts was not computed from them.",
+        "Write the report again with the coverage tool itself and do not edit it.",
+    ),
+    (
+        "coverage.warned",
+        "coverage.py gave a warning",
+        "The figure stands, but coverage.py itself found something odd about the measurement.",
+        "Read the warning and repair what it names.",
+        "warn",
+    ),
+    (
+        "coverage.warning",
+        "The measurement deserves a look",
+        "The figure stands, but something about how it came about may surprise.",
+        "Read the warning and repair what it names.",
+        "warn",
+    ),
+)
+
+_LINT = _rows(
+    ReasonPhase.LINT,
+    (
+        "evidence.failed",
+        "A validation's command failed",
+        "The command ran on these files and exited with something other than 0.",
+        "Read the command's output, repair what it names, then run `malagate run NAME` again.",
+    ),
+)
+
+_PROGRESS = _rows(
+    ReasonPhase.PROGRESS,
+    (
+        "progress.none",
+        "This attempt brought no progress",
+        "An attempt that leaves the files or the failures as they were will do so again, at the "
+        "same price.",
+        "Stop repeating this approach. Question the diagnosis, or hand the task to a person.",
+    ),
+    (
+        "progress.oscillating",
+        "The failures go back and forth",
+        "Each repair brings back what the one before it had repaired, so no number of attempts "
+        "ends it.",
+        "Look at both sets of failures together: they need one solution. Otherwise ask a person.",
+    ),
+    (
+        "progress.nudge",
+        "The same failures on different files",
+        "The change did not reach the cause. Once more, and the attempts are stopped.",
+        "Form another explanation of the failure before the next edit.",
+        "warn",
+    ),
+)
+
+_RETRY = _rows(
+    ReasonPhase.RETRY,
+    (
+        "retry.exhausted",
+        "The attempts are used up",
+        "The budget bounds what a task may cost before a person looks at it.",
+        "Stop here and ask a person; only a person can grant more attempts.",
+    ),
+    (
+        "retry.infra-exhausted",
+        "The machinery spoiled too many attempts",
+        "Runs that are killed again and again are no bad luck any more, and they cost the same.",
+        "Stop here and ask a person to repair the runner or its limits.",
+        "inconclusive",
+    ),
+)
+
+# Neither says anything against the work: it waits, and the attempt is not charged.
+_ADMISSION = _rows(
+    ReasonPhase.ADMISSION,
+    (
+        "freeze.active",
+        "The repository is frozen",
+        "Somebody found it unsafe to land anything at the moment.",
+        "Wait until a maintainer clears the freeze; `malagate status` shows its reason.",
+        "inconclusive",
+    ),
+    (
+        "queue.waiting",
+        "An earlier task is not finished",
+        "One task at a time lands, in the order in which they became ready.",
+        "Wait for the turn; `malagate status` shows the position.",
+        "inconclusive",
+    ),
+)
+
+_ALL = (
+    *_INTEGRITY,
+    *_MACHINERY,
+    *_RESOLUTION,
+    *_COMMIT,
+    *_COLLECTION,
+    *_TESTS,
+    *_COVERAGE,
+    *_LINT,
+    *_PROGRESS,
+    *_RETRY,
+    *_ADMISSION,
+)
+
+REASONS: Mapping[str, ReasonInfo] = MappingProxyType({info.code: info for info in _ALL})
+"""Every registered reason by its code, in the order of the phases."""
