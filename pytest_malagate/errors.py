@@ -1,9 +1,9 @@
 """Errors that end a command with one clear line and a documented exit code.
 
-    MalagateError        a base; never raised itself
-    ├── UsageError       exit 2: what was asked for cannot be done as asked
-    │   └── PolicyError  exit 2: the policy is wrong (raised by `pytest_malagate.policy`)
-    └── MachineryError   exit 3: git, the disk, the store or a log failed; the work was not judged
+MalagateError        a base; never raised itself
+├── UsageError       exit 2: what was asked for cannot be done as asked
+│   └── PolicyError  exit 2: the policy is wrong (raised by `pytest_malagate.policy`)
+└── MachineryError   exit 3: git, the disk, the store or a log failed; the work was not judged
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
@@ -18,6 +19,7 @@ from pytest_malagate.gate.evidence import (
     CollectEnded,
     CoverageMeasured,
     Record,
+    Retested,
     SessionFinished,
     SessionStarted,
 )
@@ -47,6 +49,7 @@ class Journal:
         self._open: dict[tuple[str, object], OpenTest] = {}  # by node id and worker
         self._tally = Tally(self._status)
         self._reported = self._executed = 0
+        self._failed: list[str] = []
         self._partial: list[str] = []
         self._interrupted: str | None = None
         self._broken: str | None = None
@@ -97,7 +100,10 @@ class Journal:
         nodeid, test = key[0], self._open.pop(key)
         self._reported += 1
         self._executed += test.executed
-        self._append(test.record(self._session, nodeid))
+        record = test.record(self._session, nodeid)
+        if record.outcome in ("failed", "error"):
+            self._failed.append(nodeid)
+        self._append(record)
 
     def collect(self, report: pytest.CollectReport) -> None:
         """Takes the report of a collector that failed or skipped itself."""
@@ -147,6 +153,16 @@ class Journal:
                 self._partial.append(plain(str(why), _TEXT))
 
     # --- the end ---
+
+    @property
+    def failed(self) -> tuple[str, ...]:
+        """The tests that failed, in the order they ended."""
+        return tuple(self._failed)
+
+    def retested(self, nodeids: Iterable[str]) -> None:
+        """These failed tests passed when they were run again."""
+        for nodeid in nodeids:
+            self._append(Retested(session=self._session, nodeid=nodeid))
 
     def coverage(self, measured: CoverageMeasured, detail: bytes | None) -> None:
         """Records what was measured; `detail` goes beside the log, its digest into the record."""

@@ -31,6 +31,12 @@ from pytest_malagate.subject import SubjectOptions, collect_facts, coverage_repo
 
 OUT = "malagate-out"
 
+VALIDATION_VARIABLE = "MALAGATE_VALIDATION"
+OUT_VARIABLE = "MALAGATE_OUT"
+POLICY_VARIABLE = "MALAGATE_POLICY"
+"""Set by `malagate run NAME` for the pytest that it starts: the validation that the session is
+evidence for, and where `--out` and `--policy` pointed. Not handed on to what the tests start."""
+
 
 @dataclass(frozen=True)
 class Place:
@@ -46,9 +52,7 @@ class Place:
     repository: Repository | None
 
     @classmethod
-    def find(
-        cls, start: Path, *, out: Path | None = None, policy: Path | None = None
-    ) -> Place:
+    def find(cls, start: Path, *, out: Path | None = None, policy: Path | None = None) -> Place:
         """Looks from `start`. Raises PolicyError for a policy that is wrong or not there."""
         start = start.resolve()
         repository = Repository.discover(start)
@@ -108,7 +112,9 @@ def _root(start: Path, repository: Repository | None) -> Path:
 def write_file(path: Path, data: bytes) -> None:
     """Replaces a file at once. Raises MachineryError; the old content is then still there."""
     try:
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as f:
+        with tempfile.NamedTemporaryFile(
+            dir=path.parent, prefix=f".{path.name}.", delete=False
+        ) as f:
             draft = Path(f.name)
             f.write(data)
         draft.chmod(0o644)

@@ -25,13 +25,34 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("malagate", "malagate: a gate from evidence")
     add = group.addoption
     add("--malagate", action="store_true", help="record this run as evidence and judge it")
-    add("--malagate-task", metavar="ID", help="the task whose commit must exist (default: the branch is the task)")
+    add(
+        "--malagate-task",
+        metavar="ID",
+        help="the task whose commit must exist (default: the branch is the task)",
+    )
     add("--malagate-base", metavar="REF", help="git revision that the policy is read from")
-    add("--malagate-scope", choices=("task", "global"), default="task", help="which of the policy's scopes to judge by")
-    add("--malagate-policy", metavar="FILE", help="the policy (default: malagate.yaml or [tool.malagate])")
-    add("--malagate-out", metavar="DIR", help="where to write (default: malagate-out beside the policy)")
+    add(
+        "--malagate-scope",
+        choices=("task", "global"),
+        default="task",
+        help="which of the policy's scopes to judge by",
+    )
+    add(
+        "--malagate-policy",
+        metavar="FILE",
+        help="the policy (default: malagate.yaml or [tool.malagate])",
+    )
+    add(
+        "--malagate-out",
+        metavar="DIR",
+        help="where to write (default: malagate-out beside the policy)",
+    )
     add("--malagate-collect", action="store_true", help="record, do not judge")
-    add("--malagate-rerun", action="store_true", help="run failed tests once more, in a fresh process, to tell flaky ones")
+    add(
+        "--malagate-rerun",
+        action="store_true",
+        help="run failed tests once more, in a fresh process, to tell flaky ones",
+    )
 
 
 def asked_for(option: object) -> bool:
@@ -60,7 +81,8 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
 
 def _refuse_idle_options(option: object) -> None:
     given = [
-        name for name in ("task", "base", "policy", "out", "collect", "rerun")
+        name
+        for name in ("task", "base", "policy", "out", "collect", "rerun")
         if getattr(option, f"malagate_{name}", None)
     ]
     if given:

@@ -25,16 +25,19 @@ from pytest_malagate.gate.evidence import SessionStarted
 from pytest_malagate.gate.result import GateResult
 from pytest_malagate.gate.spec import Validation, ValidationKind, ValidationScope
 from pytest_malagate.journal import Journal
-from pytest_malagate.local import LocalGate, Place
+from pytest_malagate.local import (
+    OUT_VARIABLE,
+    POLICY_VARIABLE,
+    VALIDATION_VARIABLE,
+    LocalGate,
+    Place,
+)
 from pytest_malagate.report.terminal import lines, markup
 
 if TYPE_CHECKING:
     from pytest_malagate.plugin_coverage import CoverageHooks
 
 _now = time.time  # tests may patch the module's own
-
-VALIDATION_VARIABLE = "MALAGATE_VALIDATION"
-"""Set by `malagate run NAME`: the validation that the session it starts is evidence for."""
 
 _NO_SESSION = (
     "cacheshow",
@@ -53,7 +56,9 @@ def begin(config: pytest.Config, option: Any) -> SessionHooks:
     """The hooks of a controlling process. A policy that is wrong is a usage error of pytest's."""
     try:
         place = Place.find(
-            config.rootpath, out=_path(option.malagate_out), policy=_path(option.malagate_policy)
+            config.rootpath,
+            out=_path(option.malagate_out or os.environ.get(OUT_VARIABLE)),
+            policy=_path(option.malagate_policy or os.environ.get(POLICY_VARIABLE)),
         )
         gate = LocalGate(
             place,
@@ -214,7 +219,8 @@ class SessionHooks:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self) -> None:
-        os.environ.pop(VALIDATION_VARIABLE, None)  # a nested pytest is a session of its own
+        for variable in (VALIDATION_VARIABLE, OUT_VARIABLE, POLICY_VARIABLE):
+            os.environ.pop(variable, None)  # a nested pytest is a session of its own
         self._open_journal()
         if self._trouble:
             raise pytest.UsageError(self._trouble)
@@ -327,6 +333,10 @@ class SessionHooks:
             tree, _ = self._gate.place.tree_and_commit()
             if self._coverage is not None:
                 self._journal.coverage(*self._coverage.finish(tree=tree, now=_now()))
+            if self._option.malagate_rerun and exitstatus == pytest.ExitCode.TESTS_FAILED:
+                from pytest_malagate.rerun import passed_again
+
+                self._journal.retested(passed_again(self._config, self._journal.failed))
             self._journal.finish(exitstatus, tree)
             if not self._option.malagate_collect:
                 self._result = self._gate.evaluate(claim=False)

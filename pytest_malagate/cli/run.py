@@ -23,11 +23,8 @@ from pytest_malagate.collect.log import EvidenceLog
 from pytest_malagate.errors import MachineryError, UsageError
 from pytest_malagate.gate.evidence import CommandStarted, Receipt, Record
 from pytest_malagate.gate.spec import Validation, ValidationKind
-from pytest_malagate.local import Place
+from pytest_malagate.local import OUT_VARIABLE, POLICY_VARIABLE, VALIDATION_VARIABLE, Place
 from pytest_malagate.report.text import plain
-
-NAME_VARIABLE = "MALAGATE_VALIDATION"
-"""Tells the pytest plugin, in a command of kind `test`, under which name its session counts."""
 
 _USAGE = "malagate run [--out DIR] [--policy FILE] NAME [-- CMD ...]"
 _EPILOG = (
@@ -63,7 +60,7 @@ def run(options: argparse.Namespace) -> int:
     validation = _validation(place, name)
     argv = given if given is not None else _argv(validation)
     try:
-        return _Run(place=place, validation=validation, argv=argv).execute()
+        return _Run(place, validation, argv, options.policy).execute()
     except KeyboardInterrupt:  # before the command was started, or after it had ended
         return 128 + signal.SIGINT
 
@@ -121,6 +118,7 @@ class _Run:
     place: Place
     validation: Validation
     argv: tuple[str, ...]
+    policy: Path | None
 
     def execute(self) -> int:
         run = uuid.uuid4().hex
@@ -161,11 +159,15 @@ class _Run:
         )
 
     def _environment(self) -> dict[str, str]:
-        """Ours, with the validation's name for a test run, and nobody else's name for another."""
+        """Ours. A test run is told under which name it counts and where this run records."""
         environment = dict(os.environ)
-        environment.pop(NAME_VARIABLE, None)
+        for variable in (VALIDATION_VARIABLE, OUT_VARIABLE, POLICY_VARIABLE):
+            environment.pop(variable, None)
         if self.validation.kind is ValidationKind.TEST:
-            environment[NAME_VARIABLE] = self.validation.name
+            environment[VALIDATION_VARIABLE] = self.validation.name
+            environment[OUT_VARIABLE] = str(self.place.out)
+            if self.policy is not None:
+                environment[POLICY_VARIABLE] = str(self.policy.absolute())
         return environment
 
     def _tree_and_commit(self) -> tuple[str | None, str | None]:

@@ -18,7 +18,7 @@ from pytest_malagate.collect.identity import log_identity
 from pytest_malagate.collect.lines import lines_from
 from pytest_malagate.gate.evidence import (
     MAX_FAILURES,
-    MAX_FINGERPRINTS,
+    MAX_FAILURE_KEYS,
     MAX_NAMES,
     AnyRecord,
     CollectEnded,
@@ -31,11 +31,13 @@ from pytest_malagate.gate.evidence import (
     LogHeader,
     Receipt,
     Resolution,
+    Retested,
     SessionFinished,
     SessionStarted,
     TestEnded,
     TestFailure,
     TestRun,
+    failure_key,
 )
 from pytest_malagate.gate.spec import command_argv
 
@@ -66,6 +68,16 @@ def read_evidence(
         return Evidence(log=actual)
     except OSError as error:
         return Evidence(problem=f"cannot read {path}: {error.strerror or error}")
+
+
+def read_outcomes(path: Path) -> dict[str, str]:
+    """Outcomes by test id of every test in a log; for one that this process has just made."""
+    try:
+        with path.open("rb") as file:
+            records = [_decode(line) for _, line in lines_from(file)]
+    except OSError:
+        return {}
+    return {record.nodeid: record.outcome for record in records if isinstance(record, TestEnded)}
 
 
 def _read(file: BinaryIO, identity: str, offset: int, fresh_after: int) -> Evidence:
@@ -219,7 +231,7 @@ class _Fold:
         self._outcomes: Counter[str] = Counter()
         self._failures: list[TestFailure] = []
         self._failures_total = 0
-        self._fingerprints: set[str] = set()
+        self._keys: set[str] = set()
         self._collect: Counter[str] = Counter()
         self._flaky: list[str] = []
 
@@ -230,6 +242,8 @@ class _Fold:
                 self._fail(record.nodeid, record.failures)
                 if record.reruns and record.outcome == "passed" and len(self._flaky) < _MAX_FLAKY:
                     self._flaky.append(record.nodeid)
+            case Retested() if len(self._flaky) < _MAX_FLAKY:
+                self._flaky.append(record.nodeid)
             case CollectEnded():
                 self._collect[record.outcome] += 1
                 self._fail(record.nodeid, record.failures)
@@ -245,8 +259,8 @@ class _Fold:
             self._failures_total += 1
             if len(self._failures) < MAX_FAILURES:
                 self._failures.append(TestFailure(nodeid=nodeid, failure=failure))
-            if len(self._fingerprints) < MAX_FINGERPRINTS:
-                self._fingerprints.add(failure.fingerprint)
+            if len(self._keys) < MAX_FAILURE_KEYS:
+                self._keys.add(failure_key(failure, nodeid))
 
     def run(self) -> TestRun:
         return TestRun(
@@ -256,7 +270,7 @@ class _Fold:
             outcomes=dict(self._outcomes),
             failures=tuple(self._failures),
             failures_total=self._failures_total,
-            fingerprints=tuple(sorted(self._fingerprints)),
+            failure_keys=tuple(sorted(self._keys)),
             collect_failed=self._collect["failed"],
             collect_skipped=self._collect["skipped"],
             flaky=tuple(self._flaky),

@@ -29,7 +29,11 @@ def selection(config: pytest.Config) -> tuple[str, ...]:
         if getattr(option, name, False):
             words.append(flag)
     declared = [str(word) for word in config.getini("addopts")]
-    for flag, name in (("--deselect", "deselect"), ("--ignore", "ignore"), ("--ignore-glob", "ignore_glob")):
+    for flag, name in (
+        ("--deselect", "deselect"),
+        ("--ignore", "ignore"),
+        ("--ignore-glob", "ignore_glob"),
+    ):
         for value in getattr(option, name, None) or ():
             # The project's own configuration may ignore paths, as it may set testpaths.
             if flag == "--deselect" or not any(str(value) in word for word in declared):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 
-from pytest_malagate.gate.evidence import CoverageMeasured
+from pytest_malagate.gate.evidence import CoverageMeasured, CoverageProblem
 from pytest_malagate.gate.facts import CoverageReport
-from pytest_malagate.gate.reasons import reason
+from pytest_malagate.gate.reasons import REASONS, Severity, reason
 from pytest_malagate.gate.result import CoverageVerdict, Reason
 from pytest_malagate.gate.spec import CoverageRule
 
@@ -24,13 +24,16 @@ def judge_measured(
     verdict = CoverageVerdict(
         percent=measured.percent, min_percent=rule.min_percent, display=measured.display or None
     )
-    reasons = [
-        reason(problem.code, problem.message, file=problem.file, line=problem.line)
-        for problem in measured.problems
-    ]
+    reasons = [reason_of(problem) for problem in measured.problems]
     if measured.tree != judged_tree:
         reasons.append(reason("coverage.stale", "Coverage was measured on other files"))
     return verdict, reasons or judge_percent(rule, measured.percent)
+
+
+def reason_of(problem: CoverageProblem, severity: Severity | None = None) -> Reason:
+    """A problem from the log as a reason. A code that nobody registered is a failure all the same."""
+    code = problem.code if problem.code in REASONS else "coverage.failed"
+    return reason(code, problem.message, severity=severity, file=problem.file, line=problem.line)
 
 
 def judge_report(

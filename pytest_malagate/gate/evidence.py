@@ -15,9 +15,7 @@ import msgspec
 
 SCHEMA = "malagate/evidence@1"
 
-Outcome = Literal[
-    "passed", "failed", "error", "skipped", "xfailed", "xpassed", "incomplete"
-]
+Outcome = Literal["passed", "failed", "error", "skipped", "xfailed", "xpassed", "incomplete"]
 """One test's outcome, its set-up, call, tear-down and subtests folded into one word.
 
 `incomplete`: the test started and its call or its tear-down was never reported.
@@ -148,6 +146,13 @@ class TestEnded(Record, tag="test"):
     subtests_failed: int = 0
 
 
+class Retested(Record, tag="retest"):
+    """A failed test was run once more, in a fresh process on the same files, and passed."""
+
+    session: str
+    nodeid: str
+
+
 class CollectEnded(Record, tag="collect"):
     """A collector (a module, say) failed, or skipped itself as a whole."""
 
@@ -228,10 +233,16 @@ AnyRecord = (
     | Resolution
     | SessionStarted
     | TestEnded
+    | Retested
     | CollectEnded
     | SessionFinished
     | CoverageMeasured
 )
+
+
+def failure_key(failure: Failure, nodeid: str) -> str:
+    """A failure in a failure set: its fingerprint, a space, and the test that it belongs to."""
+    return f"{failure.fingerprint} {nodeid}"
 
 
 class CommandRun(msgspec.Struct, frozen=True, kw_only=True):
@@ -265,8 +276,8 @@ class TestRun(msgspec.Struct, frozen=True, kw_only=True):
     """The latest pytest session of a name, read back from its journal.
 
     `reported` and `outcomes` are counted from the records that could be read, so a journal that
-    lost lines does not add up with its own end marker. `fingerprints` are sorted and hold at
-    most MAX_FINGERPRINTS; `failures` keeps the first MAX_FAILURES in full.
+    lost lines does not add up with its own end marker. `failure_keys` (see `failure_key`) are
+    sorted and at most MAX_FAILURE_KEYS; `failures` keeps the first MAX_FAILURES in full.
     """
 
     __test__ = False
@@ -277,7 +288,7 @@ class TestRun(msgspec.Struct, frozen=True, kw_only=True):
     outcomes: dict[str, int] = {}
     failures: tuple[TestFailure, ...] = ()
     failures_total: int = 0
-    fingerprints: tuple[str, ...] = ()
+    failure_keys: tuple[str, ...] = ()
     collect_failed: int = 0
     collect_skipped: int = 0
     flaky: tuple[str, ...] = ()
@@ -302,6 +313,6 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
 
 
 MAX_FAILURES = 500
-MAX_FINGERPRINTS = 20_000
+MAX_FAILURE_KEYS = 20_000
 MAX_NAMES = 1_000
 """Bounds of what is kept in memory of a log that somebody else may have written."""

@@ -7,15 +7,15 @@ only repeat it (no commit: the evidence is not looked at).
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 
 import msgspec
 
 from pytest_malagate.gate import progress as progress_rules
-from pytest_malagate.gate.coverage import judge_measured, judge_report
+from pytest_malagate.gate.coverage import judge_measured, judge_report, reason_of
 from pytest_malagate.gate.evidence import Evidence, TestRun
 from pytest_malagate.gate.facts import Facts
+from pytest_malagate.gate.fingerprint import set_digest
 from pytest_malagate.gate.next_action import next_action
 from pytest_malagate.gate.progress import Finding, Phase
 from pytest_malagate.gate.reasons import phase as reason_phase
@@ -178,10 +178,7 @@ class _Case:
         self.coverage, reasons = judge_measured(rule, run.coverage, facts.judged_tree)
         self._take(reasons)
         if run.coverage is not None:
-            self.warnings.extend(
-                reason(w.code, w.message, severity="warn", file=w.file, line=w.line)
-                for w in run.coverage.warnings
-            )
+            self.warnings.extend(reason_of(warning, "warn") for warning in run.coverage.warnings)
 
     def _starts(self) -> Sequence[float]:
         tree = self.facts.judged_tree
@@ -261,13 +258,13 @@ def _conclude(case: _Case, state: RetryState, *, claim: bool) -> Judgement:
     finding = Finding("first")
     if verdict == "fail" and uncounted is None:
         fresh = case.evidence.fresh
-        finding = progress_rules.assess(
-            current, state, fresh=fresh, dirty=bool(case.facts.edited)
-        )
+        finding = progress_rules.assess(current, state, fresh=fresh, dirty=bool(case.facts.edited))
         if finding.state == "flaky":
             uncounted = finding.message
     elif spoiled:
         finding = Finding("infra")
+    elif uncounted == FLAKY:
+        finding = Finding("flaky", FLAKY)
     elif state.gate_attempt > 1:
         finding = Finding("progress" if verdict == "pass" else "changed")
     counted = verdict == "fail" and uncounted is None
@@ -275,6 +272,9 @@ def _conclude(case: _Case, state: RetryState, *, claim: bool) -> Judgement:
     result = _result(case, verdict, finding, current, state, uncounted)
     past = msgspec.structs.replace(current, state=finding.state) if counted else None
     return Judgement(result=result, past=past, spoiled=spoiled)
+
+
+FLAKY = "every test that failed passed when it was run again"
 
 
 def _why_not_counted(case: _Case, verdict: Verdict, *, claim: bool) -> str | None:
@@ -285,6 +285,9 @@ def _why_not_counted(case: _Case, verdict: Verdict, *, claim: bool) -> str | Non
         return "the machinery broke, not the work"
     if any(found.cancelled for found in case.examined):
         return "the run was cancelled"
+    blocking = [found for found in case.examined if found.blocks]
+    if blocking and all(found.flaky for found in blocking):
+        return FLAKY
     if claim:
         return None
     if not case.whole_tests():
@@ -301,7 +304,9 @@ def _add_progress_reasons(
     """Progress and budget come last: they explain nothing about the work itself."""
     case.reasons.sort(key=lambda why: reason_phase(why.code))
     if finding.nudge and finding.message:
-        case.warnings.append(reason("progress.nudge", f"{finding.message[:1].upper()}{finding.message[1:]}"))
+        case.warnings.append(
+            reason("progress.nudge", f"{finding.message[:1].upper()}{finding.message[1:]}")
+        )
     budget = case.spec.retry
     if counted and state.gate_attempt >= budget.max_attempts:
         text = f"Attempt {state.gate_attempt} of {budget.max_attempts} failed; there is no other"
@@ -359,9 +364,7 @@ def _progress(
     finding: Finding, current: PastAttempt, last: PastAttempt | None, verdict: Verdict
 ) -> Progress:
     keys = current.keys if verdict != "pass" else ()
-    fingerprint = None
-    if keys:
-        fingerprint = "v1:" + hashlib.sha256("\n".join(keys).encode()).hexdigest()[:16]
+    fingerprint = set_digest(keys) if keys else None
     current = msgspec.structs.replace(current, keys=keys)
     return progress_rules.describe(finding, current, last, fingerprint)
 

@@ -35,10 +35,10 @@ def next_action(
 ) -> NextAction:
     """The next step. An agent can always reach its `stop_when` by itself, or is sent to a person."""
     if verdict == "pass":
-        return NextAction(kind="none", stop_when="now: the gate passed")
+        return NextAction(kind="none")
     kind = _kind(reasons, verdict, finding)
     if kind == "ask_human":
-        return NextAction(kind=kind, stop_when="now: a person has to look at it")
+        return NextAction(kind=kind, stop_when="now, until a person has looked at it")
     open_names = {found.evidence.name for found in examined if found.blocks}
     names = [n for n in spec.required if kind == "fix" or not examined or n in open_names]
     commands = [_command(spec.validation(name)) for name in names]

@@ -6,11 +6,14 @@ The rules, first match wins, for a failed attempt after the first:
 2. Nothing changed, neither the tree nor what is known of it: `no_progress`.
 3. The same failures three times: `no_progress`. Twice on different trees: `changed`, with a nudge.
 4. A, B, A, B: `oscillating`.
-5. A strict subset of the failures, or a later phase: `progress`.
+5. A strict subset of what failed before, or a later phase: `progress`.
 6. Anything else is a swap, `changed`; a third swap in a row is `no_progress`.
 
 Without a failure set of the attempt before (a caller that keeps only the commit and the offset),
 what is left is the ancestor's rule: another commit, another tree or new evidence is progress.
+
+Two failure sets are the same if every failure is, its message included (rules 2 to 4). A test that
+fails with another message still fails, so rules 1 and 5 compare what fails, not how.
 
 A rerun that says the same again of the same tree is no new evidence: it cannot turn out otherwise,
 and an agent that repeats it for hours is what this rule is there to stop.
@@ -70,11 +73,16 @@ def assess(current: PastAttempt, state: RetryState, *, fresh: bool, dirty: bool)
     same_tree = current.tree == last.tree
     if current.keys == last.keys:
         return _same_failures(current, state.history, same_tree=same_tree)
-    if same_tree and current.tests_complete and last.tests_complete and _tests_differ(current, last):
+    if (
+        same_tree
+        and current.tests_complete
+        and last.tests_complete
+        and _tests_differ(current, last)
+    ):
         return Finding("flaky", "the tests came out otherwise on the very same files")
     if _oscillates(current, state.history):
         return Finding("oscillating", "the failures go back and forth between two sets")
-    if set(current.keys) < set(last.keys) or current.phase > last.phase:
+    if _names(current) < _names(last) or current.phase > last.phase:
         return Finding("progress")
     return _swap(state.history)
 
@@ -104,7 +112,9 @@ def _same_failures(
     if times > SAME_FAILURES_ALLOWED:
         return Finding("no_progress", f"the same failures {times} times, on different files")
     return Finding(
-        "changed", f"the files changed since attempt {last.number}, the failures did not", nudge=True
+        "changed",
+        f"the files changed since attempt {last.number}, the failures did not",
+        nudge=True,
     )
 
 
@@ -118,11 +128,20 @@ def _run_length(history: Sequence[PastAttempt], keys: tuple[str, ...]) -> int:
 
 
 def _tests_differ(current: PastAttempt, last: PastAttempt) -> bool:
-    return _test_keys(current) != _test_keys(last)
+    return _tests(current) != _tests(last)
 
 
-def _test_keys(attempt: PastAttempt) -> set[str]:
-    return {key for key in attempt.keys if key.startswith("v1:")}
+def _tests(attempt: PastAttempt) -> set[str]:
+    return {name_of(key) for key in attempt.keys if " " in key}
+
+
+def _names(attempt: PastAttempt) -> set[str]:
+    return set(map(name_of, attempt.keys))
+
+
+def name_of(key: str) -> str:
+    """What fails, without how: the test's id, or the whole of another key."""
+    return key.partition(" ")[2] or key
 
 
 def _oscillates(current: PastAttempt, history: Sequence[PastAttempt]) -> bool:
@@ -139,14 +158,16 @@ def _swap(history: Sequence[PastAttempt]) -> Finding:
             break
         swaps += 1
     if swaps >= SWAPS_ALLOWED:
-        return Finding("no_progress", f"failures were swapped for others {swaps + 1} times in a row")
+        return Finding(
+            "no_progress", f"failures were swapped for others {swaps + 1} times in a row"
+        )
     return Finding("changed")
 
 
 def compare(current: PastAttempt, last: PastAttempt | None) -> tuple[tuple[str, ...], ...]:
-    """Failure keys that are gone, that are new and that persist, each sorted and bounded."""
-    now = set(current.keys)
-    before = set(last.keys) if last else set()
+    """What no longer fails, what is new and what persists, each sorted and bounded."""
+    now = _names(current)
+    before = _names(last) if last else set()
     parts = (before - now, now - before, now & before)
     return tuple(tuple(sorted(part)[:MAX_LISTED]) for part in parts)
 

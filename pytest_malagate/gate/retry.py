@@ -8,8 +8,8 @@ import msgspec
 class PastAttempt(msgspec.Struct, frozen=True, kw_only=True):
     """An earlier, failed and counted evaluation.
 
-    `keys` is its failure set, sorted: fingerprints of failing tests, and `code:name` for what
-    failed otherwise. `tests_complete` says that a whole test run stood behind it. `phase` is how
+    `keys` is its failure set, sorted: a fingerprint and a test id (`evidence.failure_key`) for
+    each failing test, and `code:name` for what failed otherwise. `tests_complete` says that a whole test run stood behind it. `phase` is how
     far the work got (`gate.progress.Phase`).
     """
 

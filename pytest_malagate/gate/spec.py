@@ -53,7 +53,9 @@ class Validation(msgspec.Struct, frozen=True, kw_only=True):
     command: str | None = None
     allow_fail: bool = False  # must have run on the judged tree; its failure does not block
     required: bool = True  # False: never blocks, neither missing nor failing (a set-up step)
-    selection: tuple[str, ...] = ()  # pytest options that define the whole suite, e.g. -m "not slow"
+    selection: tuple[
+        str, ...
+    ] = ()  # pytest options that define the whole suite, e.g. -m "not slow"
 
     @property
     def argv(self) -> tuple[str, ...] | None:

@@ -37,15 +37,26 @@ class Examined(msgspec.Struct, frozen=True, kw_only=True):
     cancelled: bool = False
 
     @property
+    def flaky(self) -> bool:
+        """True if tests failed, and each of them passed when it was run again on these files."""
+        if self.run is None or self.evidence.status != "failed":
+            return False
+        return {failure.nodeid for failure in self.run.failures} <= set(self.run.flaky)
+
+    @property
     def blocks(self) -> bool:
         """True if the gate cannot pass because of it."""
         return self.evidence.status not in ("passed", "allowed")
 
 
-def examine(name: str, validation: Validation | None, evidence: Evidence, tree: str | None) -> Examined:
+def examine(
+    name: str, validation: Validation | None, evidence: Evidence, tree: str | None
+) -> Examined:
     """Holds the latest evidence of `name` against its definition and the judged tree."""
     if validation is None:
-        undefined = reason("evidence.undefined", f"{name} is required, but the policy defines no such validation")
+        undefined = reason(
+            "evidence.undefined", f"{name} is required, but the policy defines no such validation"
+        )
         return _examined(ValidationEvidence(name=name, status="missing"), undefined)
     if validation.kind is ValidationKind.TEST:
         return _examine_tests(validation, evidence.tests.get(name), tree)
@@ -92,9 +103,7 @@ def _examine_command(
 
 
 def _never_ran(validation: Validation, runs: tuple[CommandRun, ...]) -> Examined:
-    missing = ValidationEvidence(
-        name=validation.name, status="missing", command=validation.command
-    )
+    missing = ValidationEvidence(name=validation.name, status="missing", command=validation.command)
     if not runs:
         return _examined(missing)
     other = " ".join(runs[-1].argv)
@@ -236,9 +245,9 @@ def _examine_closed(
 
 def _keys(name: str, status: str, run: TestRun, broken: list[Reason]) -> tuple[str, ...]:
     other = [f"{why.code}:{name}" for why in broken]
-    if status == "partial" or not (run.fingerprints or other):
+    if status == "partial" or not (run.failure_keys or other):
         other.append(f"{status}:{name}")
-    return (*run.fingerprints, *other)
+    return (*run.failure_keys, *other)
 
 
 def left_out_of(validation: Validation, run: TestRun, finish: SessionFinished) -> list[str]:
@@ -264,9 +273,7 @@ def left_out_of(validation: Validation, run: TestRun, finish: SessionFinished) -
     return causes
 
 
-def _broken(
-    name: str, run: TestRun, finish: SessionFinished, *, explained: bool
-) -> list[Reason]:
+def _broken(name: str, run: TestRun, finish: SessionFinished, *, explained: bool) -> list[Reason]:
     """Reasons why a closed journal cannot be believed, whatever its tests say.
 
     `explained`: it is known already why the run is no pass, so its exit status adds nothing.

@@ -27,7 +27,9 @@ LINT = ("ruff", "check")
 
 
 def receipt(exit_code: int = 0, run: str = "r", argv: tuple[str, ...] = LINT) -> Receipt:
-    return Receipt(run=run, name="lint", argv=argv, at=1.0, duration=0.1, exit_code=exit_code, tree="t")
+    return Receipt(
+        run=run, name="lint", argv=argv, at=1.0, duration=0.1, exit_code=exit_code, tree="t"
+    )
 
 
 def began(run: str = "r", argv: tuple[str, ...] = LINT) -> CommandStarted:
@@ -69,7 +71,9 @@ def test_a_line_that_is_no_record_is_counted_and_the_others_are_read(log, what: 
 
 
 def test_a_test_that_cannot_be_read_leaves_a_journal_that_does_not_add_up(log) -> None:
-    run = read_evidence(log(start(), BAD_LINES["a wrong type"], ended("b"), finish(2))).tests["tests"]
+    run = read_evidence(log(start(), BAD_LINES["a wrong type"], ended("b"), finish(2))).tests[
+        "tests"
+    ]
     assert run.finish is not None
     assert (run.reported, run.finish.reported) == (1, 2)
 
@@ -119,9 +123,7 @@ def test_fresh_says_whether_anything_came_after_an_offset(log) -> None:
 
 
 def test_the_latest_session_of_a_name_is_the_one_that_started_last(log) -> None:
-    path = log(
-        start("one"), ended("a", "one"), start("two"), finish(1, "one"), ended("b", "two")
-    )
+    path = log(start("one"), ended("a", "one"), start("two"), finish(1, "one"), ended("b", "two"))
     run = read_evidence(path).tests["tests"]
     assert (run.start.session, run.reported, run.finish) == ("two", 1, None)
 
@@ -145,7 +147,9 @@ def test_sessions_of_different_names_do_not_disturb_each_other(log) -> None:
         ((receipt(1), receipt(0)), True, 0),
     ],
 )
-def test_the_run_that_started_last_is_the_one_that_counts(log, records, finished, exit_code) -> None:
+def test_the_run_that_started_last_is_the_one_that_counts(
+    log, records, finished, exit_code
+) -> None:
     (run,) = read_evidence(log(*records)).commands["lint"]
     assert (run.finished, run.exit_code) == (finished, exit_code)
 
@@ -163,7 +167,7 @@ def test_failures_are_kept_with_their_test_and_phase(log) -> None:
         session="s", nodeid="a", outcome="failed", failures=(Failure(fingerprint="v1:x"),)
     )
     run = read_evidence(log(start(), failed)).tests["tests"]
-    assert run.fingerprints == ("v1:x",)
+    assert run.failure_keys == ("v1:x a",)
     assert run.failures[0].nodeid == "a"
 
 
@@ -174,14 +178,21 @@ def test_a_line_of_any_length_costs_bounded_memory_and_itself_only(log) -> None:
     assert evidence.commands["lint"][0].exit_code == 1
 
 
-@given(st.lists(st.binary(max_size=40).map(lambda b: b.replace(b"\n", b"")), max_size=8), st.integers(0, 400))
-def test_from_any_offset_the_lines_that_begin_there_are_read(tmp_path_factory, lines, offset) -> None:
+@given(
+    st.lists(st.binary(max_size=40).map(lambda b: b.replace(b"\n", b"")), max_size=8),
+    st.integers(0, 400),
+)
+def test_from_any_offset_the_lines_that_begin_there_are_read(
+    tmp_path_factory, lines, offset
+) -> None:
     path = tmp_path_factory.mktemp("lines") / "log"
     path.write_bytes(b"".join(line + b"\n" for line in lines) + b"torn")
     with path.open("rb") as file:
         everything = list(lines_from(file))
         assert [line for _, line in everything] == lines
-        assert list(lines_from(file, offset)) == [found for found in everything if found[0] >= offset]
+        assert list(lines_from(file, offset)) == [
+            found for found in everything if found[0] >= offset
+        ]
 
 
 @given(st.binary(max_size=200))

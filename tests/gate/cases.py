@@ -49,7 +49,12 @@ def only_tests(**changes: Any) -> ValidationSpec:
 
 
 def failure(nodeid: str, *, phase: str = "call", **changes: Any) -> TestFailure:
-    values = {"fingerprint": f"v1:{nodeid}", "exception": "AssertionError", "message": "no", "phase": phase}
+    values = {
+        "fingerprint": f"v1:{nodeid}",
+        "exception": "AssertionError",
+        "message": "no",
+        "phase": phase,
+    }
     return TestFailure(nodeid=nodeid, failure=Failure(**(values | changes)))
 
 
@@ -84,7 +89,7 @@ def test_run(
         outcomes={"passed": passed, "failed": len(failed)},
         failures=tuple(failure(nodeid) for nodeid in failed),
         failures_total=len(failed),
-        fingerprints=tuple(sorted(f"v1:{nodeid}" for nodeid in failed)),
+        failure_keys=tuple(sorted(f"v1:{nodeid} {nodeid}" for nodeid in failed)),
     )
     return msgspec.structs.replace(run, **changes)
 

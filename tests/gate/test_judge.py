@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_malagate.gate.commit import CommitFinding
-from pytest_malagate.gate.evidence import Evidence, Resolution
+from pytest_malagate.gate.evidence import CoverageProblem, Evidence, Resolution
 from pytest_malagate.gate.judge import judge
 from pytest_malagate.gate.result import GateResult, decode, encode
 from pytest_malagate.gate.retry import RetryState
@@ -143,9 +143,9 @@ def test_tests_that_may_fail_must_still_be_whole() -> None:
         lenient, validations=spec(allow_fail=frozenset({"tests"})).validations
     )
     assert decide(lenient, evidence(test_run("t.py::a"))).passed
-    assert codes(decide(lenient, evidence(test_run("t.py::a", finish={"partial": ("-x",)}))))[0] == (
-        "evidence.partial"
-    )
+    assert codes(decide(lenient, evidence(test_run("t.py::a", finish={"partial": ("-x",)}))))[
+        0
+    ] == ("evidence.partial")
 
 
 @pytest.mark.parametrize(
@@ -156,7 +156,9 @@ def test_tests_that_may_fail_must_still_be_whole() -> None:
 def test_evidence_of_another_tree_is_stale(run) -> None:
     what = only_tests()
     if not hasattr(run, "start"):
-        what = ValidationSpec(validations=(Validation(name="tests", command="tests"),), required=("tests",))
+        what = ValidationSpec(
+            validations=(Validation(name="tests", command="tests"),), required=("tests",)
+        )
     assert codes(decide(what, evidence(run))) == ["evidence.stale"]
 
 
@@ -283,6 +285,12 @@ def test_coverage_that_cannot_be_believed_is_never_a_pass(coverage, code: str) -
         assert codes(result) == [code]
 
 
+def test_a_problem_that_nobody_registered_is_a_failure_all_the_same() -> None:
+    forged = CoverageProblem(code="all.fine", message="trust me")
+    result = decide(with_coverage(50), evidence(test_run(coverage=measured(problems=(forged,)))))
+    assert codes(result) == ["coverage.failed"]
+
+
 # --- resolution markers ---
 
 
@@ -308,7 +316,9 @@ def test_no_change_is_not_believed_of_a_task_that_has_a_commit() -> None:
 def test_a_marker_of_another_task_or_of_other_files_is_not_this_one_s() -> None:
     world = facts(commits=CommitFinding())
     for change in ({"task": "x-2"}, {"tree": OTHER}):
-        assert codes(decide(spec(), marked("ISSUE_OBSOLETE", **change), world)) == ["commit.missing"]
+        assert codes(decide(spec(), marked("ISSUE_OBSOLETE", **change), world)) == [
+            "commit.missing"
+        ]
 
 
 def test_already_complete_needs_the_commit_that_it_refers_to() -> None:
@@ -365,7 +375,9 @@ def test_keys_that_are_not_judged_yet_are_named() -> None:
 
 
 def test_reasons_stand_in_their_order() -> None:
-    what = spec(coverage=with_coverage(99).coverage, integrity=IntegrityRule(policy_changed=Severity.FAIL))
+    what = spec(
+        coverage=with_coverage(99).coverage, integrity=IntegrityRule(policy_changed=Severity.FAIL)
+    )
     seen = evidence(test_run("t.py::a", coverage=measured(10.0)), command_run("lint", 1))
     result = decide(what, seen, facts(rule_changes=("x",)))
     assert codes(result) == [

@@ -25,11 +25,15 @@ class Story:
         self.spec = what or only_tests(retry=MANY)
         self.state = RetryState()
 
-    def attempt(self, tree: str, *failed: str, commit: str = "c", fresh: bool = True, **run) -> Judgement:
+    def attempt(
+        self, tree: str, *failed: str, commit: str = "c", fresh: bool = True, **run
+    ) -> Judgement:
         tree = tree * 40
         ran = test_run(*failed, tree=tree, **run)
         facts = Facts(
-            subject=Subject(task="t", commit=commit * 40, tree=tree), judged_tree=tree, working_tree=tree
+            subject=Subject(task="t", commit=commit * 40, tree=tree),
+            judged_tree=tree,
+            working_tree=tree,
         )
         judged = evaluate(self.spec, evidence(ran, fresh=fresh), facts, self.state)
         if judged.past is not None:
@@ -66,7 +70,7 @@ def test_progress_is_not_asked_of_a_pass() -> None:
     judged = story.attempt("1")
     assert judged.result.passed
     assert not judged.result.no_progress
-    assert judged.result.progress.fixed == ("v1:a",)
+    assert judged.result.progress.fixed == ("a",)
 
 
 @pytest.mark.parametrize("commit", ["c", "d"], ids=["same-commit", "empty-or-amended-commit"])
@@ -112,7 +116,17 @@ def test_what_was_fixed_and_what_is_new_is_listed() -> None:
     story = Story()
     story.attempt("1", "a", "b")
     progress = story.attempt("2", "b", "c").result.progress
-    assert (progress.fixed, progress.new, progress.persisting) == (("v1:a",), ("v1:c",), ("v1:b",))
+    assert (progress.fixed, progress.new, progress.persisting) == (("a",), ("c",), ("b",))
+
+
+def test_a_test_that_fails_otherwise_still_fails() -> None:
+    story = Story()
+    story.attempt("1", "a", "b")
+    other = ("v1:other a",)
+    judged = story.attempt("2", "a", failure_keys=other)
+    assert judged.result.progress.state == "progress"
+    assert judged.result.progress.persisting == ("a",)
+    assert story.attempt("3", "a").result.progress.state == "changed"
 
 
 def test_new_evidence_that_takes_a_reason_away_is_progress_on_the_same_commit() -> None:
@@ -222,7 +236,11 @@ def test_the_end_of_a_test_run_is_an_attempt_only_if_it_was_whole_and_failed(run
     assert evaluate(spec(), evidence(run), facts, RetryState()).result.attempt.counted
 
 
-@given(st.lists(st.tuples(st.sampled_from("123"), st.sets(st.sampled_from("abc"), min_size=1)), max_size=60))
+@given(
+    st.lists(
+        st.tuples(st.sampled_from("123"), st.sets(st.sampled_from("abc"), min_size=1)), max_size=60
+    )
+)
 def test_the_history_is_bounded_and_every_failure_has_a_number(attempts) -> None:
     story = Story()
     for number, (tree, failed) in enumerate(attempts, 1):
