@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Iterable
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from pytest_malagate.collect.failures import failure_of
@@ -18,11 +16,13 @@ from pytest_malagate.errors import MachineryError
 from pytest_malagate.gate.evidence import (
     CollectEnded,
     CoverageMeasured,
+    Failure,
     Record,
     Retested,
     SessionFinished,
     SessionStarted,
 )
+from pytest_malagate.local import write_file
 from pytest_malagate.report.text import plain
 
 _now, _perf = time.time, time.perf_counter  # tests may patch the module's own
@@ -83,7 +83,7 @@ class Journal:
         if test is None:
             test = self._open[key] = OpenTest()
         category = self._tally.add(report)
-        if report.outcome == "rerun":
+        if category == "rerun":
             test.rerun()
             return
         failure = failure_of(report, root=self._config.rootpath) if report.failed else None
@@ -107,16 +107,16 @@ class Journal:
 
     def collect(self, report: pytest.CollectReport) -> None:
         """Takes the report of a collector that failed or skipped itself."""
+        failures: tuple[Failure, ...] = ()
         if report.failed:
-            self._tally.counts["error"] += 1
             failures = (failure_of(report, root=self._config.rootpath),)
-            outcome = "failed"
-        else:
-            self._tally.counts["skipped"] += 1
-            failures, outcome = (), "skipped"
+        self._tally.counts["error" if report.failed else "skipped"] += 1
         self._append(
             CollectEnded(
-                session=self._session, nodeid=report.nodeid, outcome=outcome, failures=failures
+                session=self._session,
+                nodeid=report.nodeid,
+                outcome="failed" if report.failed else "skipped",
+                failures=failures,
             )
         )
 
@@ -165,12 +165,9 @@ class Journal:
             self._append(Retested(session=self._session, nodeid=nodeid))
 
     def coverage(self, measured: CoverageMeasured, detail: bytes | None) -> None:
-        """Records what was measured; `detail` goes beside the log, its digest into the record."""
+        """Records what was measured; `detail`, whose digest the record names, goes beside the log."""
         if detail is not None:
-            path = self._log.path.with_name("coverage.json")
-            path.write_bytes(detail)
-            digest = f"sha256:{hashlib.sha256(detail).hexdigest()}"
-            measured = msgspec.structs.replace(measured, detail=digest)
+            write_file(self._log.path.with_name("coverage.json"), detail)
         self._append(measured)
 
     def finish(self, exitstatus: int, tree: str | None) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from dataclasses import dataclass
 from functools import cached_property
@@ -118,7 +117,7 @@ def write_file(path: Path, data: bytes) -> None:
             draft = Path(f.name)
             f.write(data)
         draft.chmod(0o644)
-        os.replace(draft, path)
+        draft.replace(path)
     except OSError as error:
         raise MachineryError(f"cannot write {path}: {error.strerror or error}") from error
 
@@ -248,7 +247,7 @@ class LocalGate:
             prepare_directory(self.place.out)
             attempts.update(
                 self.task,
-                lambda state: state.after_failure(
+                lambda state: (state.before_last() if judgement.resumed else state).after_failure(
                     past, log_offset=evidence.end, log_identity=evidence.log
                 ),
             )

@@ -1,8 +1,8 @@
 """pytest's hooks, as far as an idle plugin needs them.
 
-pytest loads this module wherever malagate is installed. Until `-p malagate` or `--malagate` asks for
-it, it adds its options and does nothing else: it imports only pytest, and hides itself from the
-header's list of plugins, so that not even the output changes.
+pytest loads this module wherever malagate is installed. Until `-p malagate` or `--malagate` asks
+for it, it adds its options and does nothing else: it imports only pytest, and hides itself from
+the header's list of plugins, so that not even the output changes.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import pytest
 if TYPE_CHECKING:
     from pytest_malagate.session import Hooks
 
-_hooks = pytest.StashKey["Hooks"]()
+_hooks: pytest.StashKey[Hooks] = pytest.StashKey()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

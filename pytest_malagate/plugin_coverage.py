@@ -46,7 +46,7 @@ class CoverageHooks:
     record is made.
     """
 
-    def __init__(  # noqa: PLR0913 - independent facts, named where they are given
+    def __init__(
         self,
         config: pytest.Config,
         settings: CoverageSettings,

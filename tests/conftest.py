@@ -86,6 +86,7 @@ class Project:
             errors="replace",
             stdin=subprocess.DEVNULL,
             timeout=120,
+            check=False,
         )
         return Finished(done.returncode, done.stdout, done.stderr)
 

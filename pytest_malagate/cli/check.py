@@ -34,8 +34,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--baseline", metavar="TIME", type=_time,
         help="a commit older than this is stale: seconds since the epoch, or ISO 8601")  # fmt: skip
     add("--json", action="store_true", help="print the GateResult")
-    add("--agent", action="store_true",
-        help="print the GateResult as an agent should see it: short, the most important first")  # fmt: skip
+    add("--agent", action="store_true", help="print the GateResult in short, for an agent")
     add("--dry-run", action="store_true", help="judge, but do not count an attempt")
     add("--verbose", action="store_true", help="print every reason")
     add("--out", metavar="DIR", type=Path, help="where malagate writes (default: malagate-out)")

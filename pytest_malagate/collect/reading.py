@@ -17,8 +17,8 @@ import msgspec
 from pytest_malagate.collect.identity import log_identity
 from pytest_malagate.collect.lines import lines_from
 from pytest_malagate.gate.evidence import (
-    MAX_FAILURES,
     MAX_FAILURE_KEYS,
+    MAX_FAILURES,
     MAX_NAMES,
     AnyRecord,
     CollectEnded,
@@ -101,9 +101,10 @@ def _read(file: BinaryIO, identity: str, offset: int, fresh_after: int) -> Evide
 
 def _decode(line: bytes) -> AnyRecord | None:
     try:
-        return _decoder.decode(line)
+        record: AnyRecord = _decoder.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
+    return record
 
 
 class _Index:

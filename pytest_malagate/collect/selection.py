@@ -1,8 +1,8 @@
 """Was the whole suite asked for? What a pytest run selects, and what its arguments leave out.
 
-An option that selects tests (`-k`, `-m`, `--lf`, a node id, …) makes a run partial unless the policy
-names exactly that selection. Paths are another matter: `pytest tests` is the whole suite where all
-tests are in there, so what counts is whether a test file was left out.
+An option that selects tests (`-k`, `-m`, `--lf`, a node id, …) makes a run partial unless the
+policy names exactly that selection. Paths are another matter: `pytest tests` is the whole suite
+where all tests are in there, so what counts is whether a test file was left out.
 """
 
 from __future__ import annotations
@@ -67,9 +67,10 @@ def _argument(config: pytest.Config, arg: str) -> Path:
 def _suite(config: pytest.Config, root: Path) -> list[Path]:
     base = config.rootpath if config.inipath else root
     paths = [
-        Path(os.path.normpath(found))
+        Path(os.path.normpath(base / found))
         for pattern in config.getini("testpaths")
-        for found in sorted(glob.iglob(str(base / pattern), recursive=True))
+        for found in sorted(glob.glob(pattern, root_dir=base, recursive=True))  # noqa: PTH207
+        # as pytest expands testpaths: pathlib knows no absolute patterns
     ]
     return paths or [base]
 

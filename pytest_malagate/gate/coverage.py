@@ -31,7 +31,7 @@ def judge_measured(
 
 
 def reason_of(problem: CoverageProblem, severity: Severity | None = None) -> Reason:
-    """A problem from the log as a reason. A code that nobody registered is a failure all the same."""
+    """A problem from the log as a reason; under a code that nobody registered, a failure too."""
     code = problem.code if problem.code in REASONS else "coverage.failed"
     return reason(code, problem.message, severity=severity, file=problem.file, line=problem.line)
 

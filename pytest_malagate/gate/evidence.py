@@ -26,7 +26,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Base of all records. `type` in the JSON names the kind of record."""
 
 
-class LogHeader(Record, tag="log"):
+class LogHeader(Record, frozen=True, kw_only=True, tag="log"):
     """The first line. Its random id gives the log an identity that byte offsets belong to."""
 
     schema: str
@@ -34,7 +34,7 @@ class LogHeader(Record, tag="log"):
     at: float
 
 
-class CommandStarted(Record, tag="started"):
+class CommandStarted(Record, frozen=True, kw_only=True, tag="started"):
     """Written before a command runs, so that one that never ended can be told from none."""
 
     run: str
@@ -45,7 +45,7 @@ class CommandStarted(Record, tag="started"):
     commit: str | None = None
 
 
-class Receipt(Record, tag="receipt"):
+class Receipt(Record, frozen=True, kw_only=True, tag="receipt"):
     """Written when the command has ended.
 
     `exit_code` is None when a signal ended it; `signal` names that signal then.
@@ -65,7 +65,7 @@ class Receipt(Record, tag="receipt"):
     output_bytes: int = 0
 
 
-class Ingested(Record, tag="ingested"):
+class Ingested(Record, frozen=True, kw_only=True, tag="ingested"):
     """A command that an agent's session log shows, exactly as the policy words it.
 
     `exit_code` is None when the log holds no result for the call. `withdrawn` says why a call
@@ -85,7 +85,7 @@ class Ingested(Record, tag="ingested"):
     withdrawn: str | None = None
 
 
-class Resolution(Record, tag="resolution"):
+class Resolution(Record, frozen=True, kw_only=True, tag="resolution"):
     """A resolution marker that an agent wrote as a whole line, with its rationale."""
 
     marker: str
@@ -98,7 +98,7 @@ class Resolution(Record, tag="resolution"):
     tree: str | None = None
 
 
-class Failure(Record):
+class Failure(Record, frozen=True, kw_only=True):
     """Why a test or a collector failed: enough to recognise it again, not a traceback.
 
     `fingerprint` is `v1:` and a digest (see `gate.fingerprint`). `message` is the first line of
@@ -115,7 +115,7 @@ class Failure(Record):
     function: str | None = None
 
 
-class SessionStarted(Record, tag="session"):
+class SessionStarted(Record, frozen=True, kw_only=True, tag="session"):
     """A pytest session opened its journal. Only `SessionFinished` closes it."""
 
     session: str
@@ -132,7 +132,7 @@ class SessionStarted(Record, tag="session"):
     malagate: str = ""
 
 
-class TestEnded(Record, tag="test"):
+class TestEnded(Record, frozen=True, kw_only=True, tag="test"):
     """One test is over. `nodeid` is pytest's own; one record a test, reruns folded in."""
 
     __test__ = False
@@ -146,14 +146,14 @@ class TestEnded(Record, tag="test"):
     subtests_failed: int = 0
 
 
-class Retested(Record, tag="retest"):
+class Retested(Record, frozen=True, kw_only=True, tag="retest"):
     """A failed test was run once more, in a fresh process on the same files, and passed."""
 
     session: str
     nodeid: str
 
 
-class CollectEnded(Record, tag="collect"):
+class CollectEnded(Record, frozen=True, kw_only=True, tag="collect"):
     """A collector (a module, say) failed, or skipped itself as a whole."""
 
     session: str
@@ -162,7 +162,7 @@ class CollectEnded(Record, tag="collect"):
     failures: tuple[Failure, ...] = ()
 
 
-class SessionFinished(Record, tag="finish"):
+class SessionFinished(Record, frozen=True, kw_only=True, tag="finish"):
     """The end marker of a pytest session.
 
     `counts` are the numbers of pytest's own summary line, by its own category names (`passed`,
@@ -188,7 +188,7 @@ class SessionFinished(Record, tag="finish"):
     tree_after: str | None = None
 
 
-class CoverageProblem(Record):
+class CoverageProblem(Record, frozen=True, kw_only=True):
     """Why coverage data must not be believed. `code` is a reason code (`coverage.…`)."""
 
     code: str
@@ -197,7 +197,7 @@ class CoverageProblem(Record):
     line: int | None = None
 
 
-class CoverageMeasured(Record, tag="coverage"):
+class CoverageMeasured(Record, frozen=True, kw_only=True, tag="coverage"):
     """Totals of one test session, as coverage.py itself counts them.
 
     `percent` is coverage.py's own unrounded total (branches included if measured); `display` is

@@ -20,6 +20,7 @@ from pytest_malagate.gate.next_action import next_action
 from pytest_malagate.gate.progress import Finding, Phase
 from pytest_malagate.gate.reasons import phase as reason_phase
 from pytest_malagate.gate.reasons import reason
+from pytest_malagate.gate.resolve import Resolved, resolve
 from pytest_malagate.gate.result import (
     Attempt,
     CoverageVerdict,
@@ -29,7 +30,6 @@ from pytest_malagate.gate.result import (
     TestCounts,
     Verdict,
 )
-from pytest_malagate.gate.resolve import Resolved, resolve
 from pytest_malagate.gate.retry import PastAttempt, RetryState
 from pytest_malagate.gate.spec import Severity, ValidationKind, ValidationSpec
 from pytest_malagate.gate.validations import Examined, examine
@@ -41,12 +41,13 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     """A result, and what the next attempt needs to know of this one.
 
     `past` is None unless the evaluation was a counted failure; `spoiled` is true if the machinery,
-    not the work, was at fault.
+    not the work, was at fault. `resumed` is true if `past` takes the place of the last attempt.
     """
 
     result: GateResult
     past: PastAttempt | None = None
     spoiled: bool = False
+    resumed: bool = False
 
 
 def judge(
@@ -69,9 +70,26 @@ def evaluate(
     `claim` is false for an evaluation that nobody asked for (the end of a test session): it is
     counted as an attempt only if the whole suite ran and something that it measured failed.
     """
+    resumed = claim and _repeats_last(state, evidence, facts)
+    if resumed:
+        state = state.before_last()
+        evidence = msgspec.structs.replace(evidence, fresh=True)
     case = _Case(spec, evidence, facts)
     case.run()
-    return _conclude(case, state, claim=claim)
+    judgement = _conclude(case, state, claim=claim)
+    return msgspec.structs.replace(judgement, resumed=resumed)
+
+
+def _repeats_last(state: RetryState, evidence: Evidence, facts: Facts) -> bool:
+    """True for a claim about what the end of a test session was judged by just before.
+
+    It is the same attempt: `pytest -p malagate` and then `malagate check` must not cost two.
+    """
+    if not state.history or evidence.fresh:
+        return False
+    last = state.history[-1]
+    tree = facts.working_tree or facts.judged_tree
+    return not last.claimed and (last.tree, last.commit) == (tree, facts.subject.commit)
 
 
 class _Case:
@@ -199,9 +217,10 @@ class _Case:
         severity = rule.policy_changed
         if facts.rule_changes and severity is not Severity.OFF:
             text = f"The change alters its own policy: {'; '.join(facts.rule_changes)}"
-            found = reason("integrity.policy-changed", text, severity=str(severity))
+            fails = severity is Severity.FAIL
+            found = reason("integrity.policy-changed", text, severity="fail" if fails else "warn")
             self.integrity.append(found)
-            if severity is Severity.FAIL:
+            if fails:
                 self._take([found])
             else:
                 self.warnings.append(found)
@@ -211,10 +230,8 @@ class _Case:
 
     def verdict(self) -> Verdict:
         severities = {why.severity for why in self.reasons}
-        for severity in ("error", "fail", "inconclusive"):
-            if severity in severities:
-                return severity  # type: ignore[return-value]  # the loop's words are verdicts
-        return "pass"
+        verdicts: tuple[Verdict, ...] = ("error", "fail", "inconclusive")
+        return next((verdict for verdict in verdicts if verdict in severities), "pass")
 
     def whole_tests(self) -> bool:
         return any(found.whole for found in self.examined)
@@ -270,9 +287,25 @@ def _conclude(case: _Case, state: RetryState, *, claim: bool) -> Judgement:
     counted = verdict == "fail" and uncounted is None
     _add_progress_reasons(case, finding, state, counted=counted, spoiled=spoiled)
     result = _result(case, verdict, finding, current, state, uncounted)
-    past = msgspec.structs.replace(current, state=finding.state) if counted else None
+    past = None
+    if counted:
+        past = msgspec.structs.replace(
+            current, state=finding.state, claimed=claim, since=state.log_offset
+        )
     return Judgement(result=result, past=past, spoiled=spoiled)
 
+
+_PENDING = frozenset(
+    {
+        "commit.dirty",
+        "commit.missing",
+        "coverage.report-missing",
+        "coverage.stale",
+        "evidence.missing",
+        "evidence.stale",
+    }
+)
+"""What may still come after a test session, so that its end is no attempt yet."""
 
 FLAKY = "every test that failed passed when it was run again"
 
@@ -292,8 +325,7 @@ def _why_not_counted(case: _Case, verdict: Verdict, *, claim: bool) -> str | Non
         return None
     if not case.whole_tests():
         return "not a whole test run"
-    pending = {"evidence.missing", "evidence.stale", "commit.dirty", "commit.missing"}
-    if all(why.code in pending for why in case.reasons):
+    if all(why.code in _PENDING for why in case.reasons):
         return "other evidence is still to come"
     return None
 

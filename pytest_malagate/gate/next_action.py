@@ -33,7 +33,7 @@ def next_action(
     finding: Finding,
     attempt: Attempt,
 ) -> NextAction:
-    """The next step. An agent can always reach its `stop_when` by itself, or is sent to a person."""
+    """The next step. An agent can reach its `stop_when` by itself, or is sent to a person."""
     if verdict == "pass":
         return NextAction(kind="none")
     kind = _kind(reasons, verdict, finding)

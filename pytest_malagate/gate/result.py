@@ -22,7 +22,7 @@ class Value(msgspec.Struct, frozen=True, kw_only=True):
     """Base of the result's parts: every field is always present in the JSON."""
 
 
-class Subject(Value):
+class Subject(Value, frozen=True, kw_only=True):
     """What was judged."""
 
     repository: str | None = None
@@ -34,14 +34,14 @@ class Subject(Value):
     dirty: bool = False
 
 
-class PolicyUsed(Value):
+class PolicyUsed(Value, frozen=True, kw_only=True):
     """Which policy judged: where it was read, and its digest."""
 
     source: str = "default"
     digest: str = ""
 
 
-class Attempt(Value):
+class Attempt(Value, frozen=True, kw_only=True):
     """Where this evaluation stands in the budget. `reason` says why it was not counted."""
 
     number: int = 1
@@ -51,7 +51,7 @@ class Attempt(Value):
     reason: str | None = None
 
 
-class Progress(Value):
+class Progress(Value, frozen=True, kw_only=True):
     """How the failures of this attempt compare with those before it."""
 
     state: ProgressState = "first"
@@ -61,7 +61,7 @@ class Progress(Value):
     persisting: tuple[str, ...] = ()
 
 
-class Reason(Value):
+class Reason(Value, frozen=True, kw_only=True):
     """Why the verdict is what it is. `code` is stable; `malagate explain CODE` says more."""
 
     code: str
@@ -74,7 +74,7 @@ class Reason(Value):
     fingerprint: str | None = None
 
 
-class ValidationEvidence(Value):
+class ValidationEvidence(Value, frozen=True, kw_only=True):
     """What is known of one required validation."""
 
     name: str
@@ -91,7 +91,7 @@ class ValidationEvidence(Value):
     output_digest: str | None = None
 
 
-class ChangedCoverage(Value):
+class ChangedCoverage(Value, frozen=True, kw_only=True):
     """Coverage of the lines that the change touches."""
 
     percent: float | None = None
@@ -99,7 +99,7 @@ class ChangedCoverage(Value):
     missed: tuple[str, ...] = ()
 
 
-class CoverageVerdict(Value):
+class CoverageVerdict(Value, frozen=True, kw_only=True):
     """Coverage of the whole, in percent."""
 
     percent: float | None = None
@@ -109,7 +109,7 @@ class CoverageVerdict(Value):
     changed: ChangedCoverage | None = None
 
 
-class TestCounts(Value):
+class TestCounts(Value, frozen=True, kw_only=True):
     """pytest's own counts: the numbers of its summary line."""
 
     __test__ = False
@@ -129,7 +129,7 @@ class TestCounts(Value):
     flaky: tuple[str, ...] = ()
 
 
-class NextAction(Value):
+class NextAction(Value, frozen=True, kw_only=True):
     """What to do now, and when to stop doing it."""
 
     kind: NextKind = "none"
@@ -137,7 +137,7 @@ class NextAction(Value):
     stop_when: str = ""
 
 
-class GateResult(Value, kw_only=True):
+class GateResult(Value, frozen=True, kw_only=True):
     """The verdict. `failure_reasons` are the messages of `reasons`, in the same order."""
 
     schema: str = SCHEMA

@@ -9,8 +9,10 @@ class PastAttempt(msgspec.Struct, frozen=True, kw_only=True):
     """An earlier, failed and counted evaluation.
 
     `keys` is its failure set, sorted: a fingerprint and a test id (`evidence.failure_key`) for
-    each failing test, and `code:name` for what failed otherwise. `tests_complete` says that a whole test run stood behind it. `phase` is how
-    far the work got (`gate.progress.Phase`).
+    each failing test, and `code:name` for what failed otherwise. `tests_complete` says that a
+    whole test run stood behind it. `phase` is how far the work got (`gate.progress.Phase`).
+    `claimed` is false if a test session's end was judged without anybody asking; `since` is the
+    log offset that the evaluation started from.
     """
 
     number: int
@@ -20,6 +22,8 @@ class PastAttempt(msgspec.Struct, frozen=True, kw_only=True):
     phase: int = 0
     tests_complete: bool = False
     state: str = "first"
+    claimed: bool = True
+    since: int = 0
 
 
 class RetryState(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,6 +55,18 @@ class RetryState(msgspec.Struct, frozen=True, kw_only=True):
             previous_commit_hash=past.commit,
             previous_tree=past.tree,
             history=(*self.history[1 - HISTORY :], past),
+        )
+
+    def before_last(self) -> RetryState:
+        """The state that the last attempt was judged with, as far as the rules look at it."""
+        *earlier, last = self.history
+        return msgspec.structs.replace(
+            self,
+            gate_attempt=last.number,
+            log_offset=last.since,
+            previous_commit_hash=earlier[-1].commit if earlier else None,
+            previous_tree=earlier[-1].tree if earlier else None,
+            history=tuple(earlier),
         )
 
     def after_infrastructure(self) -> RetryState:

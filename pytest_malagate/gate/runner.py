@@ -89,12 +89,12 @@ class GateRunner:
     def __init__(
         self,
         collector: GateCollector,
-        config: GateRunnerConfig = GateRunnerConfig(),
+        config: GateRunnerConfig | None = None,
         *,
         spec: ValidationSpec | None = None,
     ) -> None:
         self._collector = collector
-        self._config = config
+        self._config = config or GateRunnerConfig()
         self._cached_spec = spec
         self._lock = threading.Lock()
 

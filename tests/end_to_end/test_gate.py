@@ -165,6 +165,18 @@ def test_attempts_are_counted_until_a_person_is_asked(project: Project) -> None:
     assert third["next_action"]["kind"] == "ask_human"
 
 
+def test_pytest_and_then_check_are_one_attempt(project: Project) -> None:
+    project.files(GOOD | BROKEN | {"malagate.yaml": ""}).commit("x-1: add f")
+    project.pytest("-q", "--malagate-task=x-1")
+    assert project.result()["attempt"]["number"] == 1
+    assert check(project)["attempt"]["number"] == 1
+    project.files({"module.py": "def f(x): return x + (x == 1)\n"}).commit("x-1: half of it")
+    project.pytest("-q", "--malagate-task=x-1")
+    result = check(project)
+    assert (result["attempt"]["number"], result["progress"]["state"]) == (2, "progress")
+    assert check(project)["no_progress"]
+
+
 def test_a_pass_ends_the_count(ready: Project) -> None:
     ready.files(BROKEN).commit("x-1: break it")
     assert ready.pytest("-q", "--malagate-task=x-1").returncode == 1
@@ -204,6 +216,7 @@ def test_a_commit_that_changes_no_file_is_no_progress(
 
 def test_an_artefact_beside_the_files_is_no_progress(project: Project) -> None:
     failing(project)
+    check(project)
     for name in ("coverage.xml", "agent.log", "report.html"):
         (project.path / name).write_text("<x/>")
     assert check(project)["no_progress"]

@@ -141,6 +141,25 @@ def test_new_evidence_that_takes_a_reason_away_is_progress_on_the_same_commit() 
     assert evaluate(what, seen, facts, story.state).result.progress.state == "progress"
 
 
+def test_asking_about_what_a_session_s_end_was_judged_by_is_the_same_attempt() -> None:
+    run = test_run("a", "b")
+    facts = Facts(judged_tree=run.start.tree, working_tree=run.start.tree)
+    what = only_tests(retry=MANY)
+    ended = evaluate(what, evidence(run), facts, RetryState(), claim=False)
+    assert ended.past is not None
+    state = RetryState().after_failure(ended.past, log_offset=100)
+
+    asked = evaluate(what, evidence(run, fresh=False), facts, state)
+    assert (asked.result.attempt.number, asked.resumed) == (1, True)
+    assert not asked.result.no_progress
+
+    assert asked.past is not None
+    state = state.before_last().after_failure(asked.past, log_offset=100)
+    again = evaluate(what, evidence(run, fresh=False), facts, state)
+    assert (again.result.attempt.number, again.resumed) == (2, False)
+    assert again.result.no_progress
+
+
 def test_flaky_tests_are_not_charged() -> None:
     story = Story()
     story.attempt("1", "a", "b")

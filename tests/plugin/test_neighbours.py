@@ -241,7 +241,7 @@ def test_an_idle_plugin_imports_nothing_of_what_it_needs() -> None:
 
 
 def test_an_option_of_the_idle_plugin_is_refused_and_says_what_is_missing(project: Project) -> None:
-    done = project.plain_pytest("--malagate-task=x", **{"PYTEST_DISABLE_PLUGIN_AUTOLOAD": ""})
+    done = project.plain_pytest("--malagate-task=x", PYTEST_DISABLE_PLUGIN_AUTOLOAD="")
     assert done.returncode == 4
     assert "-p malagate" in done.stderr
 
