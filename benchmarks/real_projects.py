@@ -19,7 +19,9 @@ What is compared, number by number:
   `tests` = the sum of all these, passed, xpassed and passed subtests (the XML counts an expected
   failure as skipped, an unexpected pass as passed and every subtest as a test; a test that fails
   in its call and again in its tear-down is two numbers in both).
-* `coverage.percent` with `totals.percent_covered` of `coverage json`, to the last digit. Property
+  pytest shows passed subtests at any verbosity but 0, so the runs set `verbosity_subtests=1`.
+* `coverage.percent` with `totals.percent_covered` of `coverage json`, to the last digit. The
+  `.coveragerc` asks for subprocesses too, as malagate measures them in any case. Property
   tests are seeded, so that two runs execute the same lines. Projects that pytest itself imports
   before any plugin can measure (pluggy, packaging, iniconfig, pygments) are not compared.
 
@@ -72,7 +74,10 @@ PROJECTS = (
 )
 
 Counts = dict[str, int]
-NAMES = ("passed", "failed", "errors", "skipped", "xfailed", "xpassed", "deselected")
+NAMES = (
+    *("passed", "failed", "errors", "skipped", "xfailed", "xpassed"),
+    *("subtests_passed", "deselected"),
+)
 
 
 def call(*command: str | Path, cwd: Path | None = None, log: Path | None = None) -> str:
@@ -131,8 +136,12 @@ def tree(project: Project) -> Path:
     if project.source:
         policy += f"coverage: {{source: [{project.source}], branch: true}}\n"
         rules = f"[run]\nbranch = true\nsource = {project.source}\n"
+        rules += "parallel = true\npatch = subprocess\n"
         (folder / ".coveragerc").write_text(rules)
     (folder / "malagate.yaml").write_text(policy)
+    if not has_pytest_settings(folder):
+        # pytest would look further up, and find those of this checkout.
+        (folder / "pytest.ini").write_text("[pytest]\n")
     with (folder / ".gitignore").open("a") as ignored:
         ignored.write("\n.hypothesis/\n.coverage*\n!.coveragerc\n*.egg-info/\n__pycache__/\n")
     git = ("git", "-c", "user.name=bench", "-c", "user.email=bench@localhost")
@@ -140,6 +149,19 @@ def tree(project: Project) -> Path:
     call(*git, "add", "-A", cwd=folder)
     call(*git, "commit", "-q", "-m", f"{TASK}: {project.name} as released", cwd=folder)
     return folder
+
+
+def has_pytest_settings(folder: Path) -> bool:
+    """Whether the project has a section that pytest takes its settings from."""
+    sections = {
+        "pytest.ini": "",
+        ".pytest.ini": "",
+        "pyproject.toml": "[tool.pytest",
+        "tox.ini": "[pytest]",
+        "setup.cfg": "[tool:pytest]",
+    }
+    files = {folder / name: section for name, section in sections.items()}
+    return any(f.is_file() and section in f.read_text() for f, section in files.items())
 
 
 def environment(project: Project, wheel: Path) -> Path:
@@ -167,7 +189,14 @@ def run_tests(
 ) -> tuple[str, float]:
     """One run of the project's tests: all that it printed, and its seconds."""
     command = [str(python), *(before or ("-m",)), "pytest", "--tb=no", "--color=no"]
-    command += ["-p", "no:cacheprovider", *project.arguments, *arguments]
+    command += [
+        "-p",
+        "no:cacheprovider",
+        "-o",
+        "verbosity_subtests=1",
+        *project.arguments,
+        *arguments,
+    ]
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST", "COV", "MALAGATE"))}
     began = time.perf_counter()
     run = subprocess.run(
@@ -192,8 +221,9 @@ def summary_counts(output: str) -> Counts:
     for line in reversed(output.splitlines()):
         if re.search(r"\d+ \w+.* in [\d.]+s", line):
             found = re.findall(r"(\d+) (subtests passed|[a-z]+)", line)
-            counts = {"errors" if name == "error" else name: int(number) for number, name in found}
-            return {name: counts.get(name, 0) for name in (*NAMES, "subtests passed")}
+            renamed = {"error": "errors", "subtests passed": "subtests_passed"}
+            counts = {renamed.get(name, name): int(number) for number, name in found}
+            return {name: counts.get(name, 0) for name in NAMES}
     return {}
 
 
@@ -207,9 +237,8 @@ def xml_counts(file: Path) -> Counts:
 
 def expected_xml(tests: Counts) -> Counts:
     """What the XML must say if `tests` of the GateResult is right."""
-    counted = ("passed", "failed", "errors", "skipped", "xfailed", "xpassed", "subtests_passed")
     return {
-        "tests": sum(tests.get(name, 0) for name in counted),
+        "tests": sum(tests[name] for name in NAMES if name != "deselected"),
         "failures": tests["failed"],
         "errors": tests["errors"],
         "skipped": tests["skipped"] + tests["xfailed"],
@@ -256,6 +285,7 @@ def plain_coverage(project: Project, python: Path) -> float:
         if old.name != ".coveragerc":
             old.unlink()
     run_tests(project, python, "-m", "coverage", "run", "-m")
+    call(python, "-m", "coverage", "combine", "-q", cwd=folder)
     report = BENCH / "logs" / f"{project.name}-coverage.json"
     call(python, "-m", "coverage", "json", "-q", "--fail-under=0", "-o", report, cwd=folder)
     return float(json.loads(report.read_text())["totals"]["percent_covered"])
@@ -281,7 +311,7 @@ def check(project: Project, wheel: Path) -> tuple[list[object], list[str]]:
                     f"{' (-n 2)' if workers else ''}"
                 )
     row = [project.name, *(tests.get(name, "?") for name in NAMES)]
-    row += [tests.get("subtests_passed", "?"), plain, shown, f"{seconds:.0f}", f"{seconds_2:.0f}"]
+    row += [plain, shown, f"{seconds:.0f}", f"{seconds_2:.0f}"]
     return [*row, "differs" if wrong else "equal"], wrong
 
 
@@ -297,15 +327,15 @@ def main() -> int:
         chosen = [project for project in chosen if project.quick]
     BENCH.mkdir(exist_ok=True)
     wheel = checkout_wheel()
-    head = ["project", *NAMES, "subtests", "coverage.py %", "malagate %", "s", "s -n 2", "verdict"]
-    print("  ".join(f"{name:>13}" if i else f"{name:<15}" for i, name in enumerate(head)))
+    head = ["project", *NAMES, "coverage.py %", "malagate %", "s", "s -n 2", "verdict"]
+    print("  ".join(f"{name:>15}" if i else f"{name:<15}" for i, name in enumerate(head)))
     differences: list[str] = []
     total = 0
     for project in chosen:
         row, wrong = check(project, wheel)
         differences += wrong
         total += sum(number for number in row[1:7] if isinstance(number, int))
-        line = "  ".join(f"{cell!s:>13}" if i else f"{cell!s:<15}" for i, cell in enumerate(row))
+        line = "  ".join(f"{cell!s:>15}" if i else f"{cell!s:<15}" for i, cell in enumerate(row))
         print(line, flush=True)
     print(f"\n{len(chosen)} projects, {total} tests, each run twice under malagate")
     for difference in differences:

@@ -16,6 +16,7 @@ _HOMES = {
     "GateResult": "pytest_malagate.gate.result",
     "GateRunner": "pytest_malagate.gate.runner",
     "GateRunnerConfig": "pytest_malagate.gate.runner",
+    "LocalGate": "pytest_malagate.local",
     "PerIssueGateInput": "pytest_malagate.gate.runner",
     "PerIssueGateOutput": "pytest_malagate.gate.runner",
     "RetryState": "pytest_malagate.gate.retry",
@@ -34,12 +35,14 @@ if TYPE_CHECKING:
         PerIssueGateOutput,
     )
     from pytest_malagate.gate.spec import ValidationScope, ValidationSpec
+    from pytest_malagate.local import LocalGate
 
 __all__ = [
     "AsyncGateRunner",
     "GateResult",
     "GateRunner",
     "GateRunnerConfig",
+    "LocalGate",
     "PerIssueGateInput",
     "PerIssueGateOutput",
     "RetryState",

@@ -11,11 +11,13 @@ from typing import Any
 
 import msgspec
 
+from pytest_malagate.errors import UsageError
 from pytest_malagate.policy import Policy, parse_policy
 from pytest_malagate.repository import Repository
 
 _FILES = ("malagate.yaml", "pyproject.toml")
 _LISTED = 10
+_DEFAULT = parse_policy("", file="default")
 
 
 def policy_at(repository: Repository, root: Path, commit: str) -> Policy:
@@ -24,11 +26,15 @@ def policy_at(repository: Repository, root: Path, commit: str) -> Policy:
     Raises PolicyError for one that is wrong, GitError if git fails.
     """
     prefix = root.resolve().relative_to(repository.root.resolve())
+    found = {}
     for name in _FILES:
         data = repository.file_at(commit, (prefix / name).as_posix())
-        if data is not None and (name != "pyproject.toml" or b"tool.malagate" in data):
-            return parse_policy(data, file=f"{commit[:12]}:{name}")
-    return parse_policy("", file=f"{commit[:12]}:{_FILES[0]}")
+        if data is not None:
+            found[name] = parse_policy(data, file=f"{commit[:12]}:{name}")
+    chosen = [policy for policy in found.values() if policy.digest != _DEFAULT.digest]
+    if len(chosen) > 1:
+        raise UsageError(f"{commit[:12]} holds a policy in each of {' and '.join(_FILES)}")
+    return next(iter([*chosen, *found.values()]), _DEFAULT)
 
 
 def rule_changes(base: Policy, working: Policy) -> tuple[str, ...]:

@@ -165,7 +165,7 @@ class Journal:
             self._append(Retested(session=self._session, nodeid=nodeid))
 
     def coverage(self, measured: CoverageMeasured, detail: bytes | None) -> None:
-        """Records what was measured; `detail`, whose digest the record names, goes beside the log."""
+        """Records what was measured; `detail`, whose digest it names, goes beside the log."""
         if detail is not None:
             write_file(self._log.path.with_name("coverage.json"), detail)
         self._append(measured)

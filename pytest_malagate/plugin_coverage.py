@@ -157,16 +157,21 @@ class CoverageHooks:
         """In a worker: saves the data, then says so."""
         if not self._worker or self._measurement is None or _process_id() != self._process:
             return
-        self._measurement.end()
+        try:
+            self._hand_over(self._measurement)
+        except Exception:  # noqa: BLE001 - fails closed: without its report a worker counts as lost
+            return
+
+    def _hand_over(self, measurement: Measurement) -> None:
+        measurement.end()
         report = WorkerReport(
             worker=str(getattr(self._config, "workerinput", {}).get("workerid", "worker")),
-            problems=(*self._problems, *self._measurement.problems),
-            warnings=tuple(self._measurement.warnings),
+            problems=(*self._problems, *measurement.problems),
+            warnings=tuple(measurement.warnings),
             early=self._early([]),
-            forks=self._measurement.forks,
+            forks=measurement.forks,
         )
-        with suppress(OSError):  # no report: the controller counts the worker as lost
-            write_report(self._directory, report)
+        write_report(self._directory, report)
 
     # The end
 

@@ -34,51 +34,51 @@ __pycache__/
 .pytest_cache/
 """
 
-TESTS = '''\
+TESTS = """\
 import pytest
 from cart import discounted, parse_price, shipping, split, subtotal
 
 
-def test_a_price_is_read():
+def test_price():
     assert parse_price("12.50") == 1250
 
 
-def test_a_price_keeps_every_cent():
+def test_exact_price():
     assert parse_price("19.99") == 1999
 
 
-def test_an_empty_cart_costs_nothing():
+def test_empty_cart():
     assert subtotal([]) == 0
 
 
-def test_quantities_count():
+def test_quantities():
     assert subtotal([(1250, 2), (499, 1)]) == 2999
 
 
-def test_a_discount_is_taken_off():
+def test_discount():
     assert discounted(2000, 15) == 1700
 
 
-def test_a_discount_over_100_percent_is_refused():
+def test_discount_over_100_percent():
     with pytest.raises(ValueError):
         discounted(2000, 150)
 
 
-def test_a_small_order_pays_shipping():
+def test_shipping():
     assert shipping(4999) == 490
 
 
-def test_shipping_is_free_from_50():
+def test_free_shipping():
     assert shipping(5000) == 0
 
 
-def test_shares_are_equal():
+def test_equal_shares():
     assert split(900, 3) == [300, 300, 300]
 
 
 def test_shares_add_up():
     assert sum(split(1000, 3)) == 1000
-'''
+"""
 
 FILES = {
     ".gitignore": GITIGNORE,

@@ -7,15 +7,17 @@ that steer pytest, git, coverage or malagate reach them.
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
+import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Protocol
 
 import msgspec
 
@@ -25,8 +27,9 @@ from pytest_malagate.errors import MachineryError
 from pytest_malagate.gate.result import GateResult, decode
 
 TIMEOUT = 120.0  # seconds that one command may take
+PATIENCE = 5.0  # seconds that an interrupted one may take to end
 
-_DROPPED = ("PYTEST", "MALAGATE_", "GIT_", "COV", "PYTHON", "GITHUB_", "XDG_CONFIG_")
+_DROPPED = ("COVERAGE_", "COV_CORE_", "GITHUB_", "GIT_", "MALAGATE_", "PYTEST_", "PYTHON")
 _DROPPED_NAMES = frozenset({"CI", "COLUMNS", "FORCE_COLOR", "NO_COLOR", "PY_COLORS"})
 # Where the interpreter finds its modules, malagate among them.
 _KEPT_NAMES = frozenset({"PYTHONHOME", "PYTHONNOUSERSITE", "PYTHONPATH", "PYTHONUSERBASE"})
@@ -38,10 +41,12 @@ _SETTINGS = {
     "GIT_COMMITTER_NAME": "An Agent",
     "GIT_CONFIG_GLOBAL": "/dev/null",
     "GIT_CONFIG_NOSYSTEM": "1",
-    # Read even where no configuration names it; it could hide the story's files.
-    "GIT_CONFIG_COUNT": "1",
+    # A person's own two files of this kind are read even where no configuration names them.
+    "GIT_CONFIG_COUNT": "2",
     "GIT_CONFIG_KEY_0": "core.excludesFile",
     "GIT_CONFIG_VALUE_0": "/dev/null",
+    "GIT_CONFIG_KEY_1": "core.attributesFile",
+    "GIT_CONFIG_VALUE_1": "/dev/null",
     "GIT_TERMINAL_PROMPT": "0",
     "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
     "PYTHONUTF8": "1",
@@ -50,7 +55,7 @@ _SETTINGS = {
 _PYTEST_SUMMARY = re.compile(r"^=* ?(\d+ [a-z][a-z0-9, ]*?) in [0-9.]+s\b", re.MULTILINE)
 
 
-class Ran(Part):
+class Ran(Part, frozen=True, kw_only=True):
     """A command that ended. `summary` is pytest's own count of outcomes, or empty."""
 
     command: str
@@ -58,7 +63,7 @@ class Ran(Part):
     summary: str = ""
 
 
-class Played(Part):
+class Played(Part, frozen=True, kw_only=True):
     """A chapter that was played. `deviations` is empty if everything came as declared."""
 
     number: int
@@ -68,10 +73,18 @@ class Played(Part):
     deviations: tuple[str, ...] = ()
 
 
-class Audience(Protocol):
-    """Whoever follows the story while it is played."""
+class Finished(Part, frozen=True, kw_only=True):
+    """An ended process."""
 
-    def opens(self, directory: Path) -> None:
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+class Audience:
+    """Whoever follows the story while it is played; this one waits for the end."""
+
+    def opens(self) -> None:
         """The repository is ready."""
 
     def begins(self, number: int, chapter: Chapter) -> None:
@@ -96,7 +109,7 @@ class Stage:
     def __init__(self, directory: Path, environ: Mapping[str, str]) -> None:
         self.directory = directory
         self._environ = environment(environ, Path(sys.executable))
-        self._git("init", "-q", "-b", "main", ".")
+        self._git("init", "-q", ".")
         for path, text in FILES.items():
             self._edit(Edit(path=path, after=_for_interpreter(text)))
         self._git("add", "-A")
@@ -107,21 +120,21 @@ class Stage:
         audience.begins(number, chapter)
         for edit in chapter.edits:
             self._edit(edit)
+        check = Command(line=CHECK, exit_code=0 if chapter.expected.verdict == "pass" else 1)
+        commands = (*chapter.commands, check)
         ran = []
-        for command in chapter.commands:
+        for command in commands:
             audience.starts(command.line)
-            ran.append(self._run(command))
+            done = self._run(command)
+            ran.append(_ran(command, done))
             audience.ended(ran[-1])
-        audience.starts(CHECK)
-        ended, result = self._check()
-        audience.ended(ended)
-        deviations = (*_exits(chapter.commands, ran), *_deviations(chapter.expected, result))
+        result = _result(done)
         played = Played(
             number=number,
             chapter=chapter,
-            ran=(*ran, ended),
+            ran=tuple(ran),
             result=result,
-            deviations=deviations,
+            deviations=(*_exits(commands, ran), *deviations(chapter.expected, result)),
         )
         audience.judged(played)
         return played
@@ -139,55 +152,56 @@ class Stage:
                 raise MachineryError(f"the story does not fit its own file {edit.path}")
             path.write_text(text.replace(edit.before, edit.after), encoding="utf-8")
 
-    def _run(self, command: Command) -> Ran:
-        done = None
+    def _run(self, command: Command) -> Finished:
         for part in command.line.split(" && "):
             argv = shlex.split(part)
             done = self._call(argv)
             if done.returncode and argv[0] == "git":
                 raise MachineryError(f"`{part}` failed: {_complaint(done)}")
-            if done.returncode:
-                break
-        assert done is not None  # noqa: S101 - split yields one part at least
-        found = _PYTEST_SUMMARY.findall(done.stdout)
-        return Ran(
-            command=command.line, exit_code=done.returncode, summary=found[-1] if found else ""
-        )
-
-    def _check(self) -> tuple[Ran, GateResult]:
-        done = self._call(shlex.split(CHECK))
-        try:
-            result = decode(done.stdout.encode())
-        except msgspec.DecodeError as error:
-            raise MachineryError(f"`{CHECK}` gave no result: {_complaint(done)}") from error
-        return Ran(command=CHECK, exit_code=done.returncode), result
+        return done
 
     def _git(self, *args: str) -> None:
         done = self._call(("git", *args))
         if done.returncode:
             raise MachineryError(f"`git {args[0]}` failed: {_complaint(done)}")
 
-    def _call(self, argv: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    def _call(self, argv: Sequence[str]) -> Finished:
         try:
-            return subprocess.run(
+            with subprocess.Popen(
                 _really(argv),
                 cwd=self.directory,
                 env=self._environ,
                 stdin=subprocess.DEVNULL,
-                capture_output=True,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
                 encoding="utf-8",
                 errors="replace",
-                timeout=TIMEOUT,
-                check=False,
-            )
+                start_new_session=True,  # a Ctrl-C reaches the demo alone, and `_end` tells it on
+            ) as process:
+                try:
+                    stdout, stderr = process.communicate(timeout=TIMEOUT)
+                except BaseException:
+                    _end(process)
+                    raise
         except FileNotFoundError as error:
-            raise MachineryError(
-                f"malagate demo needs {argv[0]}, which is not installed or not on PATH"
-            ) from error
+            text = f"malagate demo needs {argv[0]}, which is not installed or not on PATH"
+            raise MachineryError(text) from error
         except subprocess.TimeoutExpired as error:
-            raise MachineryError(f"`{shlex.join(argv)}` took longer than {TIMEOUT:.0f} s") from error
+            raise MachineryError(
+                f"`{shlex.join(argv)}` took longer than {TIMEOUT:.0f} s"
+            ) from error
         except OSError as error:
             raise MachineryError(f"cannot start {argv[0]}: {error.strerror or error}") from error
+        return Finished(returncode=process.returncode, stdout=stdout, stderr=stderr)
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """Ends a command and what it has started, so that nobody writes where things are removed."""
+    with suppress(ProcessLookupError, subprocess.TimeoutExpired):
+        os.killpg(process.pid, signal.SIGINT)  # pytest and malagate then end their own children
+        process.wait(PATIENCE)
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def environment(environ: Mapping[str, str], interpreter: Path) -> dict[str, str]:
@@ -218,7 +232,23 @@ def _really(argv: Sequence[str]) -> list[str]:
     return list(argv)
 
 
-def _complaint(done: subprocess.CompletedProcess[str]) -> str:
+def _ran(command: Command, done: Finished) -> Ran:
+    counted = _PYTEST_SUMMARY.findall(done.stdout)
+    return Ran(
+        command=command.line,
+        exit_code=done.returncode,
+        summary=counted[-1] if counted else "",
+    )
+
+
+def _result(done: Finished) -> GateResult:
+    try:
+        return decode(done.stdout.encode())
+    except msgspec.DecodeError as error:
+        raise MachineryError(f"`{CHECK}` gave no result: {_complaint(done)}") from error
+
+
+def _complaint(done: Finished) -> str:
     lines = (done.stderr.strip() or done.stdout.strip()).splitlines()
     return lines[-1] if lines else f"exit code {done.returncode}"
 
@@ -232,7 +262,7 @@ def _exits(commands: Sequence[Command], ran: Sequence[Ran]) -> Iterator[str]:
             )
 
 
-def _deviations(expected: Expected, result: GateResult) -> Iterator[str]:
+def deviations(expected: Expected, result: GateResult) -> Iterator[str]:
     answers = (
         ("verdict", expected.verdict, result.verdict),
         ("progress", expected.progress, result.progress.state),
@@ -250,19 +280,20 @@ def _deviations(expected: Expected, result: GateResult) -> Iterator[str]:
 
 
 @contextmanager
-def temporary_stage(environ: Mapping[str, str], *, keep: bool = False) -> Iterator[Stage]:
-    """A stage in a directory that is removed at the end, however it comes, unless it is kept."""
+def temporary_directory(*, keep: bool = False) -> Iterator[Path]:
+    """A directory that is removed at the end, however it comes, unless it is to be kept."""
     try:
-        place = tempfile.TemporaryDirectory(
-            prefix="malagate-demo-", ignore_cleanup_errors=True, delete=not keep
-        )
+        directory = Path(tempfile.mkdtemp(prefix="malagate-demo-")).resolve()
     except OSError as error:
         raise MachineryError(f"cannot make a temporary directory: {error}") from error
-    with place as name:
-        yield Stage(Path(name).resolve(), environ)
+    try:
+        yield directory
+    finally:
+        if not keep:
+            shutil.rmtree(directory, ignore_errors=True)
 
 
 def play(story: Sequence[Chapter], stage: Stage, audience: Audience) -> list[Played]:
     """Plays the chapters in turn."""
-    audience.opens(stage.directory)
+    audience.opens()
     return [stage.play(number, chapter, audience) for number, chapter in enumerate(story, 1)]

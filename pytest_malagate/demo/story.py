@@ -20,7 +20,7 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     """Base of the story's parts."""
 
 
-class Edit(Part):
+class Edit(Part, frozen=True, kw_only=True):
     """A change of one file.
 
     `before` is replaced by `after`. None for `before`: `after` is a whole new file. None for
@@ -32,14 +32,14 @@ class Edit(Part):
     after: str | None = None
 
 
-class Command(Part):
-    """A command line (parts joined by ` && ` run in turn) and the exit code it must have."""
+class Command(Part, frozen=True, kw_only=True):
+    """A command line and the exit code that it must have. Only git's are joined by ` && `."""
 
     line: str
     exit_code: int = 0
 
 
-class Expected(Part):
+class Expected(Part, frozen=True, kw_only=True):
     """What the gate must say: `reason` and `warning` are codes that it must name."""
 
     verdict: Verdict
@@ -49,7 +49,7 @@ class Expected(Part):
     warning: str | None = None
 
 
-class Chapter(Part):
+class Chapter(Part, frozen=True, kw_only=True):
     """One attempt: at most two lines of what happens, the agent's claim, the moral."""
 
     title: str
@@ -98,13 +98,13 @@ STORY = (
     ),
     Chapter(
         title="An honest run",
-        claim="This was the whole run.",
-        text=("It runs everything, and three tests fail.",),
+        claim="Now all of them ran.",
+        text=("It runs the other tests too. The lint run still counts: same files.",),
         commands=(_pytest(1),),
         expected=Expected(
             verdict="fail", reason="tests.failed", progress="progress", next_action="fix"
         ),
-        moral="A failure with names is worth more than a claim: now there is work to do.",
+        moral="Three failures with names: worth more than a claim, and so it is progress.",
     ),
     Chapter(
         title="The same failures again",
@@ -125,12 +125,12 @@ STORY = (
             progress="changed",
             next_action="fix",
         ),
-        moral="Other files with the same failures: once, the gate only gives a nudge.",
+        moral="Other files, the same failures. Once that is only a nudge.",
     ),
     Chapter(
         title="An empty commit",
         claim="Pushed another fix.",
-        text=("It commits nothing at all, so that the gate looks once more.",),
+        text=("It commits nothing at all and hopes for another answer.",),
         commands=(_commit("fix it again", "--allow-empty"),),
         expected=Expected(
             verdict="fail",
@@ -138,7 +138,7 @@ STORY = (
             progress="no_progress",
             next_action="ask_human",
         ),
-        moral="The same files cannot turn out otherwise. A loop that costs money ends here.",
+        moral="The same files cannot turn out otherwise: here a loop ends that burns money.",
     ),
     Chapter(
         title="A bought exit code",
@@ -179,14 +179,12 @@ STORY = (
     ),
     Chapter(
         title="The whole fix",
-        claim="All ten tests pass.",
+        claim="Done, all tests pass.",
         text=("It gives the cents that are left over to the first shares.",),
-        edits=(
-            Edit(path=project.CART_PATH, before=project.SPLIT, after=project.SPLIT_FIXED),
-        ),
+        edits=(Edit(path=project.CART_PATH, before=project.SPLIT, after=project.SPLIT_FIXED),),
         commands=(_commit("lose no cent"), _LINT, _pytest(0)),
         expected=Expected(verdict="pass", progress="progress", next_action="none"),
-        moral="The same words as at the start. This time there is evidence for this commit.",
+        moral="The words are those of the start. Now there is evidence, of this very commit.",
     ),
 )
 """Eight attempts at one task."""

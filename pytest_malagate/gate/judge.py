@@ -12,27 +12,24 @@ from collections.abc import Sequence
 import msgspec
 
 from pytest_malagate.gate import progress as progress_rules
-from pytest_malagate.gate.coverage import judge_measured, judge_report, reason_of
-from pytest_malagate.gate.evidence import Evidence, TestRun
+from pytest_malagate.gate.case import Case
+from pytest_malagate.gate.evidence import Evidence
 from pytest_malagate.gate.facts import Facts
 from pytest_malagate.gate.fingerprint import set_digest
 from pytest_malagate.gate.next_action import next_action
-from pytest_malagate.gate.progress import Finding, Phase
+from pytest_malagate.gate.progress import Finding
 from pytest_malagate.gate.reasons import phase as reason_phase
 from pytest_malagate.gate.reasons import reason
-from pytest_malagate.gate.resolve import Resolved, resolve
 from pytest_malagate.gate.result import (
     Attempt,
-    CoverageVerdict,
     GateResult,
     Progress,
-    Reason,
     TestCounts,
     Verdict,
 )
 from pytest_malagate.gate.retry import PastAttempt, RetryState
-from pytest_malagate.gate.spec import Severity, ValidationKind, ValidationSpec
-from pytest_malagate.gate.validations import Examined, examine
+from pytest_malagate.gate.spec import ValidationKind, ValidationSpec
+from pytest_malagate.gate.validations import Examined
 
 MAX_REASONS = 200
 
@@ -74,7 +71,7 @@ def evaluate(
     if resumed:
         state = state.before_last()
         evidence = msgspec.structs.replace(evidence, fresh=True)
-    case = _Case(spec, evidence, facts)
+    case = Case(spec, evidence, facts)
     case.run()
     judgement = _conclude(case, state, claim=claim)
     return msgspec.structs.replace(judgement, resumed=resumed)
@@ -92,182 +89,7 @@ def _repeats_last(state: RetryState, evidence: Evidence, facts: Facts) -> bool:
     return not last.claimed and (last.tree, last.commit) == (tree, facts.subject.commit)
 
 
-class _Case:
-    """The judgement of one subject while it is being made."""
-
-    def __init__(self, spec: ValidationSpec, evidence: Evidence, facts: Facts) -> None:
-        self.spec, self.evidence, self.facts = spec, evidence, facts
-        self.reasons: list[Reason] = []
-        self.warnings: list[Reason] = []
-        self.integrity: list[Reason] = []
-        self.examined: list[Examined] = []
-        self.keys: list[str] = []
-        self.coverage: CoverageVerdict | None = None
-        self.resolution: Resolved | None = None
-
-    def run(self) -> None:
-        self._machinery()
-        self.resolution = resolve(self.evidence.resolutions, self.facts)
-        if self.resolution is not None:
-            self._take(self.resolution.reasons)
-            self.warnings.extend(self.resolution.warnings)
-            if self.resolution.decided:
-                return
-        if self._commit():
-            self._evidence()
-            self._coverage()
-            self._integrity()
-
-    def _take(self, reasons: Sequence[Reason]) -> None:
-        """Adds reasons whose code alone is their part of the failure set."""
-        self.reasons.extend(reasons)
-        self.keys.extend(why.code for why in reasons)
-
-    def _machinery(self) -> None:
-        self._take([reason(code, text) for code, text in self.facts.problems])
-        if self.evidence.problem:
-            self._take([reason("evidence.unreadable", self.evidence.problem)])
-
-    def _commit(self) -> bool:
-        """False if there is nothing to judge, because the task has no commit."""
-        commits = self.facts.commits
-        if commits is None or commits.commit is not None:
-            return True
-        task, baseline = self.facts.subject.task, self.facts.baseline
-        if commits.stale is None:
-            text = f"No commit for {task}"
-            since = "" if baseline is None else f" at or after the baseline {baseline}"
-            self._take([reason("commit.missing", text + since)])
-        else:
-            text = (
-                f"The commit for {task} ({commits.stale.hash[:12]}, {commits.stale.time}) "
-                f"is older than the baseline {baseline}"
-            )
-            self._take([reason("commit.stale", text)])
-        return False
-
-    def _evidence(self) -> None:
-        tree = self.facts.judged_tree
-        for name in self.spec.required:
-            validation = self.spec.validation(name)
-            found = examine(name, validation, self.evidence, tree)
-            self.examined.append(found)
-            if validation is not None and not validation.required:
-                continue
-            self.reasons.extend(map(self._uncommitted, found.reasons))
-            self.keys.extend(found.keys)
-        missing = [
-            found.evidence.name
-            for found in self.examined
-            if found.evidence.status == "missing" and not found.reasons and self._required(found)
-        ]
-        if missing:
-            text = f"No evidence for: {', '.join(missing)}"
-            self.reasons.append(reason("evidence.missing", text))
-        if not any(self._required(found) for found in self.examined):
-            self.warnings.append(reason("validations.none", "The policy requires nothing"))
-
-    def _required(self, found: Examined) -> bool:
-        validation = self.spec.validation(found.evidence.name)
-        return validation is None or validation.required
-
-    def _uncommitted(self, why: Reason) -> Reason:
-        """Says it better where evidence is stale because the work was never committed."""
-        facts = self.facts
-        files = [*facts.edited, *facts.untracked]
-        if why.code != "evidence.stale" or facts.judged_tree == facts.working_tree or not files:
-            return why
-        some = ", ".join(files[:3]) + (f" and {len(files) - 3} more" if len(files) > 3 else "")
-        return reason("commit.dirty", f"{why.message}; not committed: {some}")
-
-    def _coverage(self) -> None:
-        rule, facts = self.spec.coverage, self.facts
-        if rule is None:
-            return
-        if facts.coverage_report is not None:
-            starts = [*self._starts()]
-            earliest = min(starts) if starts else None
-            self.coverage, reasons = judge_report(rule, facts.coverage_report, earliest)
-            self._take(reasons)
-            return
-        run = self._measured_run()
-        if run is None:
-            return
-        self.coverage, reasons = judge_measured(rule, run.coverage, facts.judged_tree)
-        self._take(reasons)
-        if run.coverage is not None:
-            self.warnings.extend(reason_of(warning, "warn") for warning in run.coverage.warnings)
-
-    def _starts(self) -> Sequence[float]:
-        tree = self.facts.judged_tree
-        tests = [run.start.at for run in self.evidence.tests.values() if run.start.tree == tree]
-        commands = [
-            run.at for runs in self.evidence.commands.values() for run in runs if run.tree == tree
-        ]
-        return [*tests, *commands]
-
-    def _measured_run(self) -> TestRun | None:
-        """The whole test run that coverage is judged by; of a part, nothing can be said."""
-        runs = [found.run for found in self.examined if found.run is not None and found.whole]
-        measured = [run for run in runs if run.coverage is not None]
-        return next(iter(measured or runs), None)
-
-    def _integrity(self) -> None:
-        facts, rule = self.facts, self.spec.integrity
-        severity = rule.policy_changed
-        if facts.rule_changes and severity is not Severity.OFF:
-            text = f"The change alters its own policy: {'; '.join(facts.rule_changes)}"
-            fails = severity is Severity.FAIL
-            found = reason("integrity.policy-changed", text, severity="fail" if fails else "warn")
-            self.integrity.append(found)
-            if fails:
-                self._take([found])
-            else:
-                self.warnings.append(found)
-        if facts.unjudged:
-            text = f"This version does not judge yet: {', '.join(facts.unjudged)}"
-            self.warnings.append(reason("policy.unjudged", text))
-
-    def verdict(self) -> Verdict:
-        severities = {why.severity for why in self.reasons}
-        verdicts: tuple[Verdict, ...] = ("error", "fail", "inconclusive")
-        return next((verdict for verdict in verdicts if verdict in severities), "pass")
-
-    def whole_tests(self) -> bool:
-        return any(found.whole for found in self.examined)
-
-    def attempt(self, number: int, finding_state: str = "first") -> PastAttempt:
-        phases = [_phase(why.code) for why in self.reasons]
-        return PastAttempt(
-            number=number,
-            keys=tuple(sorted(set(self.keys))),
-            tree=self.facts.working_tree or self.facts.judged_tree,
-            commit=self.facts.subject.commit,
-            phase=min(phases, default=Phase.RULES),
-            tests_complete=self.whole_tests(),
-            state=finding_state,
-        )
-
-
-_PHASES = {
-    "commit": Phase.COMMIT,
-    "resolution": Phase.COMMIT,
-    "machinery": Phase.COMMIT,
-    "evidence": Phase.EVIDENCE,
-    "tests": Phase.TESTS,
-    "coverage": Phase.COVERAGE,
-}
-
-
-def _phase(code: str) -> Phase:
-    if code == "tests.collection":
-        return Phase.COLLECTION
-    if code == "evidence.failed":
-        return Phase.COMMANDS
-    return _PHASES.get(code.partition(".")[0], Phase.RULES)
-
-
-def _conclude(case: _Case, state: RetryState, *, claim: bool) -> Judgement:
+def _conclude(case: Case, state: RetryState, *, claim: bool) -> Judgement:
     verdict = case.verdict()
     spoiled = verdict in ("inconclusive", "error")
     uncounted = _why_not_counted(case, verdict, claim=claim)
@@ -310,7 +132,7 @@ _PENDING = frozenset(
 FLAKY = "every test that failed passed when it was run again"
 
 
-def _why_not_counted(case: _Case, verdict: Verdict, *, claim: bool) -> str | None:
+def _why_not_counted(case: Case, verdict: Verdict, *, claim: bool) -> str | None:
     """Why a failure is not charged to the author; None if it is, or if nothing failed."""
     if verdict == "pass":
         return None
@@ -331,7 +153,7 @@ def _why_not_counted(case: _Case, verdict: Verdict, *, claim: bool) -> str | Non
 
 
 def _add_progress_reasons(
-    case: _Case, finding: Finding, state: RetryState, *, counted: bool, spoiled: bool
+    case: Case, finding: Finding, state: RetryState, *, counted: bool, spoiled: bool
 ) -> None:
     """Progress and budget come last: they explain nothing about the work itself."""
     case.reasons.sort(key=lambda why: reason_phase(why.code))
@@ -352,7 +174,7 @@ def _add_progress_reasons(
 
 
 def _result(
-    case: _Case,
+    case: Case,
     verdict: Verdict,
     finding: Finding,
     current: PastAttempt,
@@ -360,13 +182,12 @@ def _result(
     uncounted: str | None,
 ) -> GateResult:
     reasons = tuple(case.reasons[:MAX_REASONS])
-    counted = verdict == "fail" and uncounted is None
     budget = case.spec.retry.max_attempts
     attempt = Attempt(
         number=state.gate_attempt,
         max=budget,
-        remaining=max(0, budget - state.gate_attempt + (0 if counted else 1)),
-        counted=counted,
+        remaining=max(0, budget - state.gate_attempt + (uncounted is not None)),
+        counted=uncounted is None,
         reason=uncounted,
     )
     last = state.history[-1] if state.history else None
@@ -387,7 +208,7 @@ def _result(
         coverage=case.coverage,
         tests=_counts(case.examined),
         integrity=tuple(case.integrity),
-        next_action=next_action(case.spec, case.reasons, case.examined, verdict, finding, attempt),
+        next_action=next_action(case, verdict, finding, attempt),
         commit_hash=_commit_hash(case),
     )
 
@@ -401,7 +222,7 @@ def _progress(
     return progress_rules.describe(finding, current, last, fingerprint)
 
 
-def _commit_hash(case: _Case) -> str | None:
+def _commit_hash(case: Case) -> str | None:
     if case.resolution is not None and case.resolution.decided:
         return case.resolution.commit
     if case.facts.commits is not None:

@@ -2,55 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import shlex
 
+from pytest_malagate.gate.case import Case
+from pytest_malagate.gate.facts import Facts
 from pytest_malagate.gate.progress import Finding
-from pytest_malagate.gate.result import Attempt, NextAction, NextKind, Reason, Verdict
-from pytest_malagate.gate.spec import Validation, ValidationKind, ValidationSpec
-from pytest_malagate.gate.validations import Examined
+from pytest_malagate.gate.result import Attempt, NextAction, NextKind, Verdict
+from pytest_malagate.gate.spec import Validation, ValidationKind, ValidationScope, ValidationSpec
 
 _RERUN = frozenset(
     {
-        "evidence.missing",
-        "evidence.stale",
-        "evidence.partial",
-        "evidence.unfinished",
-        "evidence.killed",
-        "evidence.moved",
-        "evidence.withdrawn",
-        "evidence.wrong-command",
         "coverage.missing",
         "coverage.stale",
+        "evidence.killed",
+        "evidence.missing",
+        "evidence.moved",
+        "evidence.partial",
+        "evidence.stale",
+        "evidence.unfinished",
+        "evidence.withdrawn",
+        "evidence.wrong-command",
     }
 )
 
 
-def next_action(
-    spec: ValidationSpec,
-    reasons: Sequence[Reason],
-    examined: Sequence[Examined],
-    verdict: Verdict,
-    finding: Finding,
-    attempt: Attempt,
-) -> NextAction:
+def next_action(case: Case, verdict: Verdict, finding: Finding, attempt: Attempt) -> NextAction:
     """The next step. An agent can reach its `stop_when` by itself, or is sent to a person."""
     if verdict == "pass":
         return NextAction(kind="none")
-    kind = _kind(reasons, verdict, finding)
+    kind = _kind(case, verdict, finding)
     if kind == "ask_human":
         return NextAction(kind=kind, stop_when="now, until a person has looked at it")
-    open_names = {found.evidence.name for found in examined if found.blocks}
-    names = [n for n in spec.required if kind == "fix" or not examined or n in open_names]
-    commands = [_command(spec.validation(name)) for name in names]
+    spec, options = case.spec, _Options(case.spec, case.facts)
+    open_names = {found.evidence.name for found in case.examined if found.blocks}
+    # After a fix the files are others, and no evidence counts any more.
+    names = [n for n in spec.required if kind == "fix" or not case.examined or n in open_names]
+    commands = [options.of(spec.validation(name)) for name in names]
     return NextAction(
         kind=kind,
-        commands=(*dict.fromkeys(filter(None, commands)), "malagate check"),
-        stop_when=f"malagate check exits with 0, or attempt {attempt.max} has failed",
+        commands=(*dict.fromkeys(filter(None, commands)), options.check),
+        stop_when=f"`{options.check}` exits with 0, or attempt {attempt.max} has failed",
     )
 
 
-def _kind(reasons: Sequence[Reason], verdict: Verdict, finding: Finding) -> NextKind:
-    codes = {why.code for why in reasons}
+def _kind(case: Case, verdict: Verdict, finding: Finding) -> NextKind:
+    codes = {why.code for why in case.reasons}
     if finding.stuck or codes & {"retry.exhausted", "retry.infra-exhausted"}:
         return "ask_human"
     if verdict != "fail" or codes <= _RERUN:
@@ -58,13 +54,27 @@ def _kind(reasons: Sequence[Reason], verdict: Verdict, finding: Finding) -> Next
     return "fix"
 
 
-def _command(validation: Validation | None) -> str | None:
-    if validation is None:
-        return None
-    if validation.kind is ValidationKind.TEST and validation.command is None:
-        return " ".join(("pytest -p malagate", *map(_quoted, validation.selection)))
-    return f"malagate run {validation.name}"
+class _Options:
+    """The commands of one subject: what was named when it was judged is named again."""
 
+    def __init__(self, spec: ValidationSpec, facts: Facts) -> None:
+        task = facts.subject.task if facts.commits is not None else None
+        given = {"task": task, "base": facts.subject.base}
+        if spec.scope is not ValidationScope.TASK:
+            given["scope"] = str(spec.scope)
+        self._given = {name: value for name, value in given.items() if value is not None}
 
-def _quoted(word: str) -> str:
-    return f"'{word}'" if " " in word else word
+    @property
+    def check(self) -> str:
+        """`malagate check` of the same subject."""
+        words = [word for name, value in self._given.items() for word in (f"--{name}", value)]
+        return shlex.join(["malagate", "check", *words])
+
+    def of(self, validation: Validation | None) -> str | None:
+        """The command that brings the evidence of a validation."""
+        if validation is None:
+            return None
+        if validation.kind is not ValidationKind.TEST or validation.command is not None:
+            return f"malagate run {validation.name}"
+        options = [f"--malagate-{name}={value}" for name, value in self._given.items()]
+        return shlex.join(["pytest", "-p", "malagate", *options, *validation.selection])

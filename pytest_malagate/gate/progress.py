@@ -3,8 +3,8 @@
 The rules, first match wins, for a failed attempt after the first:
 
 1. A whole test run that differs from another whole run *of the same tree* is `flaky`.
-2. Nothing changed, neither the tree nor what is known of it: `no_progress`.
-3. The same failures three times: `no_progress`. Twice on different trees: `changed`, with a nudge.
+2. The same failures on the same tree, or on one that already had them: `no_progress`.
+3. The same failures on three trees: `no_progress`. On two: `changed`, with a nudge.
 4. A, B, A, B: `oscillating`.
 5. A strict subset of what failed before, or a later phase: `progress`.
 6. Anything else is a swap, `changed`; a third swap in a row is `no_progress`.
@@ -23,6 +23,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import IntEnum
+from itertools import takewhile
 
 import msgspec
 
@@ -72,7 +73,7 @@ def assess(current: PastAttempt, state: RetryState, *, fresh: bool, dirty: bool)
     last = state.history[-1]
     same_tree = current.tree == last.tree
     if current.keys == last.keys:
-        return _same_failures(current, state.history, same_tree=same_tree)
+        return _same_failures(current, state.history)
     if (
         same_tree
         and current.tests_complete
@@ -99,32 +100,22 @@ def _without_history(
     return Finding("no_progress", "commit unchanged and no new validation evidence")
 
 
-def _same_failures(
-    current: PastAttempt, history: Sequence[PastAttempt], *, same_tree: bool
-) -> Finding:
-    last = history[-1]
-    if same_tree:
+def _same_failures(current: PastAttempt, history: Sequence[PastAttempt]) -> Finding:
+    before = list(takewhile(lambda past: past.keys == current.keys, reversed(history)))
+    seen = next((past for past in before if past.tree == current.tree), None)
+    if seen is not None:
         return Finding(
             "no_progress",
-            f"the files are those of attempt {last.number}, and nothing new is known of them",
+            f"the files are those of attempt {seen.number}, and nothing new is known of them",
         )
-    times = 1 + _run_length(history, current.keys)
-    if times > SAME_FAILURES_ALLOWED:
-        return Finding("no_progress", f"the same failures {times} times, on different files")
+    versions = 1 + len({past.tree for past in before})
+    if versions > SAME_FAILURES_ALLOWED:
+        return Finding("no_progress", f"the same failures on {versions} versions of the files")
     return Finding(
         "changed",
-        f"the files changed since attempt {last.number}, the failures did not",
+        f"the files changed since attempt {before[0].number}, the failures did not",
         nudge=True,
     )
-
-
-def _run_length(history: Sequence[PastAttempt], keys: tuple[str, ...]) -> int:
-    length = 0
-    for past in reversed(history):
-        if past.keys != keys:
-            break
-        length += 1
-    return length
 
 
 def _tests_differ(current: PastAttempt, last: PastAttempt) -> bool:
@@ -165,9 +156,9 @@ def _swap(history: Sequence[PastAttempt]) -> Finding:
 
 
 def compare(current: PastAttempt, last: PastAttempt | None) -> tuple[tuple[str, ...], ...]:
-    """What no longer fails, what is new and what persists, each sorted and bounded."""
-    now = _names(current)
-    before = _names(last) if last else set()
+    """The tests that no longer fail, that are new and that persist, each sorted and bounded."""
+    now = _tests(current)
+    before = _tests(last) if last else set()
     parts = (before - now, now - before, now & before)
     return tuple(tuple(sorted(part)[:MAX_LISTED]) for part in parts)
 

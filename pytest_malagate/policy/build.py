@@ -75,5 +75,10 @@ def _unjudged(values: dict[str, Any]) -> list[str]:
         f"{section}.{key}"
         for section, keys in _UNJUDGED.items()
         for key in keys
-        if values.get(section, {}).get(key) not in (None, False, Severity.OFF, [])
+        if _asks_for_something(values.get(section, {}).get(key))
     ]
+
+
+def _asks_for_something(value: Any) -> bool:
+    """False for a key that is absent, off or empty; a bound of 0 is a bound."""
+    return value not in (None, Severity.OFF, []) and value is not False

@@ -17,7 +17,7 @@ from pytest_malagate.policy.rules import (
     Table,
     Text,
 )
-from pytest_malagate.policy.selection import selection_tokens
+from pytest_malagate.policy.selection import selection_tokens, why_not_split
 from pytest_malagate.policy.source import Foreign, Node
 from pytest_malagate.policy.suggest import nearest_key, nearest_word
 
@@ -104,8 +104,8 @@ def _options(rule: Options, node: Node, key: Key, findings: Findings) -> Any:
             return _refuse(rule, node, key, findings)
     try:
         return list(selection_tokens(written))
-    except ValueError:
-        findings.add(node.at, key, "a quotation mark is not closed")
+    except ValueError as error:
+        findings.add(node.at, key, *why_not_split(error))
         return INVALID
 
 

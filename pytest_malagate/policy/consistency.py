@@ -11,6 +11,7 @@ from typing import Any
 from pytest_malagate.gate.spec import ValidationKind, command_argv
 from pytest_malagate.policy.model import TESTS
 from pytest_malagate.policy.problems import Findings, Position
+from pytest_malagate.policy.selection import why_not_split
 from pytest_malagate.policy.source import Node
 from pytest_malagate.policy.suggest import nearest_word
 
@@ -62,22 +63,22 @@ def _check_kind(validation: _Validation, findings: Findings) -> None:
 
 def _check_command(validation: _Validation, findings: Findings) -> None:
     name, node, fields = validation
-    argv = _argv(fields)
-    if argv is None and "command" in fields:
-        message, hint = "a quotation mark is not closed", "close it, or escape it with a backslash"
-    elif argv is not None and not argv[0]:
-        message, hint = "names no program", None
-    else:
+    if "command" not in fields:
         return
-    findings.add(_place(node, "command"), ("validations", name, "command"), message, hint)
+    key, hint = ("validations", name, "command"), None
+    try:
+        if command_argv(fields["command"])[0]:
+            return
+        message = "names no program"
+    except ValueError as error:
+        message, hint = why_not_split(error)
+    findings.add(_place(node, "command"), key, message, hint)
 
 
 def _argv(fields: dict[str, Any]) -> tuple[str, ...] | None:
-    """What the command starts, blanks collapsed; None without a command or if it is no line."""
-    if "command" not in fields:
-        return None
+    """What a receipt has to hold to count for the command; None if no receipt could."""
     try:
-        return command_argv(" ".join(fields["command"].split()))
+        return command_argv(fields["command"]) if "command" in fields else None
     except ValueError:
         return None
 
@@ -113,7 +114,10 @@ def _check_distinct_test_runs(validations: list[_Validation], findings: Findings
 
 def _check_scopes(root: Node, values: dict[str, Any], findings: Findings) -> None:
     validations = root.entries.get("validations")
+    if validations and not isinstance(validations.node.value, dict):
+        return  # what they were to define cannot be told
     defined = list(validations.node.entries) if validations else [TESTS.name]
+    known = f"defined: {', '.join(defined)}" if defined else "none is defined"
     scopes = root.entries.get("scopes")
     for scope, required in values.get("scopes", {}).items():
         listed = scopes.node.entries[scope].node.value if scopes else ()
@@ -123,5 +127,5 @@ def _check_scopes(root: Node, values: dict[str, Any], findings: Findings) -> Non
                     item.at,
                     ("scopes", scope, number),
                     f"no validation is called {item.value}",
-                    nearest_word(str(item.value), defined) or f"defined: {', '.join(defined)}",
+                    nearest_word(str(item.value), defined) or known,
                 )

@@ -19,7 +19,7 @@ _MISNAMED = ("malagate.yml", ".malagate.yaml", ".malagate.yml", "malagate.toml")
 def parse_policy(text: str | bytes, *, file: str) -> Policy:
     """The policy that a text means.
 
-    `file` is the name that errors show. Ends it in `.toml`, the policy is the text's
+    `file` is the name that errors show. If it ends in `.toml`, the policy is the text's
     `[tool.malagate]` table; else the text is YAML. An empty text, or TOML without that table,
     is the default policy. Raises PolicyError with every problem of the text (a syntax error
     stands alone).
@@ -78,7 +78,9 @@ def _read_tree(text: str, file: str, findings: Findings) -> Node | None:
 
 def _has_table(path: Path) -> bool:
     data = _read(path, path.name)
-    if b"malagate" not in data:  # spares nearly every other project's file the parsing
+    # This spares nearly every other project's file the parsing. A file that is too large to be
+    # read whole may hold the table further on: `decode` refuses it.
+    if b"malagate" not in data and len(data) <= MAX_BYTES:
         return False
     findings = Findings(path.name)
     return _read_tree(decode(data, findings), path.name, findings) is not None

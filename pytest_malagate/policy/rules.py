@@ -54,10 +54,11 @@ class Number(Rule, frozen=True, kw_only=True):
 class Text(Rule, frozen=True, kw_only=True):
     """Text that matches a pattern as a whole. `phrase` describes what matches.
 
-    The pattern is read by Python and by the ECMAScript of JSON Schema alike.
+    The pattern is read by Python and by the ECMAScript of JSON Schema alike. It may match in one
+    way only: a hostile text would else cost the square of its length.
     """
 
-    pattern: str = r"[^\u0000]*[^\s\u0000][^\u0000]*"
+    pattern: str = r"\s*[^\s\u0000][^\u0000]*"
     phrase: str = "text that is not blank"
 
     @property

@@ -29,6 +29,13 @@ def selection_tokens(options: str | Iterable[str]) -> tuple[str, ...]:
     return tuple(token for tokens in sorted(chosen, key=_rank) for token in tokens)
 
 
+def why_not_split(error: ValueError) -> tuple[str, str]:
+    """What is wrong with a line that shlex does not split, and what to do about it."""
+    if "escaped" in str(error):  # shlex tells its two errors apart by their text alone
+        return "the backslash at its end escapes nothing", "take it away, or double it"
+    return "a quotation mark is not closed", "close it, or escape it with a backslash"
+
+
 def _split(argument: str) -> tuple[str, str | None]:
     """An option and the value that is written to it without a blank, if any."""
     if argument.startswith("--"):

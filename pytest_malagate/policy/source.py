@@ -77,10 +77,11 @@ def decode(data: str | bytes, findings: Findings) -> str:
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        valid = data[: error.start].decode("utf-8-sig", errors="replace")
+        # The error counts from behind a byte order mark, in the bytes that it carries itself.
+        valid = error.object[: error.start].decode()
         raise findings.stop(
             position_of(valid, len(valid)),
-            f"the byte 0x{data[error.start]:02x} is not UTF-8",
+            f"the byte 0x{error.object[error.start]:02x} is not UTF-8",
             "save the file as UTF-8",
         ) from error
 

@@ -7,11 +7,17 @@ from collections.abc import Iterable
 from pytest_malagate.policy.problems import dotted
 from pytest_malagate.policy.rules import Table
 
-_LONGEST_WORD = 64  # difflib's time grows with the square of the length
+# difflib's time grows with the square of a word's length, and every wrong name is compared with
+# every right one. A text may hold thousands of either.
+_LONGEST_WORD = 64
+_MOST_WORDS = 100
 
 
 def nearest_word(word: str, known: Iterable[str]) -> str | None:
-    """`did you mean lint?`, or None if no known word is near."""
+    """`did you mean lint?`, or None if no known word is near.
+
+    None too for a very long word and among very many known ones.
+    """
     found = _closest(word, list(known))
     return f"did you mean {found}?" if found else None
 
@@ -49,7 +55,7 @@ def _plain(word: str) -> str:
 
 
 def _closest(word: str, known: list[str]) -> str | None:
-    if len(word) > _LONGEST_WORD:
+    if len(word) > _LONGEST_WORD or len(known) > _MOST_WORDS:
         return None
     import difflib
 

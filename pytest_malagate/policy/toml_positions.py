@@ -46,19 +46,20 @@ class Positions:
 
     def of_key(self, path: Key) -> Position:
         """Where the key stands, or else the nearest table around it."""
-        return self._nearest(path, self._keys, self._values)
+        index = self._keys.get(path)
+        return self.of_value(path[:-1]) if index is None else self._position(index)
 
     def of_value(self, path: Key) -> Position:
         """Where the value begins, or else its key, or else the nearest table around it."""
-        return self._nearest(path, self._values, self._keys)
-
-    def _nearest(self, path: Key, first: dict[Key, int], second: dict[Key, int]) -> Position:
         for length in range(len(path), 0, -1):
-            index = first.get(path[:length], second.get(path[:length]))
+            index = self._values.get(path[:length], self._keys.get(path[:length]))
             if index is not None:
-                line = bisect_right(self._line_starts, index)
-                return Position(line, index - self._line_starts[line - 1] + 1)
+                return self._position(index)
         return Position(1, 1)
+
+    def _position(self, index: int) -> Position:
+        line = bisect_right(self._line_starts, index)
+        return Position(line, index - self._line_starts[line - 1] + 1)
 
 
 def locate(text: str) -> Positions:

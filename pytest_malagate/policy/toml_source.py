@@ -13,14 +13,22 @@ from pytest_malagate.policy.source import MAX_DEPTH, Entry, Foreign, Node, posit
 from pytest_malagate.policy.toml_positions import Positions, locate
 
 TABLE = ("tool", "malagate")
+# tomllib's time and memory grow with the square of a dotted key's parts. A text has room for few
+# parts that are longer than what is looked at here, and the bound keeps the search itself short.
+_KEY_PART = r"""(?:[A-Za-z0-9_-]++|"(?:[^"\\\n]|\\.){0,200}+"|'[^'\n]{0,200}+')"""
+_LONG_KEY = re.compile(rf"(?<![A-Za-z0-9_-]){_KEY_PART}(?:[ \t]*+\.[ \t]*+{_KEY_PART}){{64}}")
 _PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 
 
 def read_toml(text: str, findings: Findings) -> Node | None:
     """The `[tool.malagate]` table; None if the text has none.
 
-    Raises PolicyError, with tomllib's own line and column, if the text is not valid TOML.
+    Raises PolicyError if the text is not valid TOML, with tomllib's own line and column, or if
+    it would overtax tomllib.
     """
+    if long_key := _LONG_KEY.search(text):
+        at = position_of(text, long_key.start())
+        raise findings.stop(at, "not readable: a key of more than 64 parts")
     try:
         data = tomllib.loads(text)
     except ValueError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
@@ -14,11 +15,12 @@ _SUFFIXES = """
     .sh .bash .zsh .fish .ps1 .bat .cmd .awk .cmake .mk .bzl .nix
 """
 _NAMES = """
-    pytest.ini .pytest.ini pytest.toml .pytest.toml tox.ini setup.cfg pyproject.toml .coveragerc
+    pytest.ini .pytest.ini pytest.toml .pytest.toml tox.ini setup.cfg pyproject.toml MANIFEST.in
+    .coveragerc .coveragerc.toml
 """
 _FOLDERS = """
     __pycache__ .pytest_cache .mypy_cache .ruff_cache .hypothesis .tox .nox .eggs htmlcov
-    node_modules malagate-out
+    node_modules malagate-out _build
 """
 
 CODE_SUFFIXES = frozenset(_SUFFIXES.split())
@@ -31,10 +33,13 @@ ARTEFACT_FOLDERS = frozenset(_FOLDERS.split())
 """Names of folders whose untracked files are never anybody's source."""
 
 
+_SETUPTOOLS_BUILD = re.compile(r"(?:^|/)build/(?:lib|lib\.[^/]+|bdist\.[^/]+|temp\.[^/]+)/")
+
+
 def is_code(path: str) -> bool:
     """Whether an untracked file of this path is part of a tree, by its name alone."""
     *folders, name = path.split("/")
-    if not ARTEFACT_FOLDERS.isdisjoint(folders):
+    if not ARTEFACT_FOLDERS.isdisjoint(folders) or _SETUPTOOLS_BUILD.search(path):
         return False
     return name in CONFIGURATION_NAMES or Path(name).suffix.lower() in CODE_SUFFIXES
 

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from pytest_malagate.gate.commit import Commit, is_task_id
-from pytest_malagate.repository.git import GitError, decode, git, printable
+from pytest_malagate.repository.git import GitError, decode, git, printable, readable
 
 _FIELDS = ("%H", "%ct", "%P", "%(trailers:only,unfold)", "%B")
 _MAX_TEXT = 500  # characters of a subject or a trailer's value
@@ -43,11 +43,11 @@ def candidates(root: Path, task: str, revisions: str) -> tuple[Commit, ...]:
 
 
 def _commit(name: bytes, time: bytes, parents: bytes, trailers: bytes, message: bytes) -> Commit:
-    text = message.decode("utf-8", "replace").strip("\n")
+    text = message.decode("utf-8", "replace").strip()
     return Commit(
         hash=name.decode("ascii"),
         time=int(time),
-        subject=printable(text.partition("\n")[0].strip(), _MAX_TEXT),
+        subject=printable(text.partition("\n")[0].rstrip(), _MAX_TEXT),
         trailers=_trailers(trailers.decode("utf-8", "replace")),
         reverts=_REVERTS.search(text) is not None,
         parents=len(parents.split()),
@@ -63,7 +63,7 @@ def _trailers(text: str) -> tuple[tuple[str, str], ...]:
 
 
 def files_of(root: Path, commit: str) -> tuple[str, ...]:
-    """The paths that a commit touches, in git's order; a rename is both its names.
+    """The paths that a commit touches, `readable` and sorted by bytes; a rename is both its names.
 
     A root commit touches all its files, a merge what differs from its first parent. In a shallow
     clone the oldest commit looks like a root: it touches too much rather than too little.
@@ -80,8 +80,9 @@ def files_of(root: Path, commit: str) -> tuple[str, ...]:
         "--no-renames",
         "--no-relative",
         "--no-ext-diff",
+        "-O/dev/null",
         "--ignore-submodules=none",
         commit,
         "--",
     ).stdout
-    return tuple(decode(path) for path in output.split(b"\0") if path)
+    return tuple(readable(decode(path)) for path in output.split(b"\0") if path)

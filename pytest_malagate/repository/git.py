@@ -54,15 +54,14 @@ _CONFIG = (
     "trailer.separators=:",
 )
 
-_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+# Controls, line and paragraph separators, bidirectional marks, halves of surrogate pairs.
+_UNSAFE = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
 
 
 class GitError(MachineryError):
     """git failed, is missing, took too long or printed too much."""
-
-
-class GitMissing(GitError):
-    """There is no git on PATH."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +91,15 @@ def encode(text: str) -> bytes:
 def printable(text: str, limit: int) -> str:
     """Text from git that a terminal may show: no controls, `limit` characters and an ellipsis."""
     text = text if len(text) <= limit else text[:limit] + "…"
-    return _CONTROLS.sub("\N{REPLACEMENT CHARACTER}", text)
+    return _UNSAFE.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def readable(path: str) -> str:
+    """A decoded path as one line that a terminal may show and UTF-8 can hold.
+
+    What is unsafe stands as backslash escapes of its bytes (`\\x0a`); other paths stay as they are.
+    """
+    return _UNSAFE.sub(lambda match: "".join(f"\\x{b:02x}" for b in encode(match[0])), path)
 
 
 def git_environment(environ: Mapping[str, str]) -> dict[str, str]:
@@ -121,9 +128,9 @@ def git(
     """Runs `git ARGS` in a directory.
 
     `stdin` is what it reads (nothing by default), `extra` are variables for this command alone,
-    `expect` the exit codes that are answers. Raises GitMissing if git is not installed and
-    GitError, naming the command and the first line of its complaint, for any other exit code, after
-    TIMEOUT seconds, and for more than `limit` bytes of output.
+    `expect` the exit codes that are answers. Raises GitError if git is not installed, and,
+    naming the command and the first line of its complaint, for any other exit code, after TIMEOUT
+    seconds, and for more than `limit` bytes of output.
     """
     command = ["git", *_GLOBAL_OPTIONS, "-C", str(directory)]
     for setting in _CONFIG:
@@ -133,7 +140,7 @@ def git(
     try:
         code, stdout, complaint = _run([*command, *args], stdin, environment, name, limit)
     except FileNotFoundError as error:
-        raise GitMissing("git is not installed, or not on PATH") from error
+        raise GitError("git is not installed, or not on PATH") from error
     except OSError as error:
         raise GitError(f"{name} could not be started: {error}") from error
     stderr = complaint.decode("utf-8", "replace")

@@ -6,6 +6,7 @@ import re
 from urllib.parse import urlsplit
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]+(?:/[A-Za-z0-9_.-]+)+")
+_NO_PARTS = frozenset({".", ".."})
 _SCP_LIKE = re.compile(r"(?:[^/@:]+@)?(?:[^/@:\[\]]+|\[[^\]]*\]):(?P<path>.*)", re.DOTALL)
 
 
@@ -19,7 +20,7 @@ def repository_name(url: str) -> str | None:
     if path is None:
         return None
     name = path.strip("/").removesuffix(".git")
-    return name if _NAME.fullmatch(name) and ".." not in name.split("/") else None
+    return name if _NAME.fullmatch(name) and _NO_PARTS.isdisjoint(name.split("/")) else None
 
 
 def _path(url: str) -> str | None:
@@ -30,4 +31,8 @@ def _path(url: str) -> str | None:
         parts = urlsplit(url)
     except ValueError:
         return None
-    return parts.path if parts.scheme in ("http", "https", "ssh", "git") else None
+    return (
+        parts.path
+        if parts.scheme in ("http", "https", "ssh", "git+ssh", "ssh+git", "git")
+        else None
+    )

@@ -13,7 +13,6 @@ from pytest_malagate.gate.commit import Commit
 from pytest_malagate.repository import commits, tree
 from pytest_malagate.repository.git import (
     GitError,
-    GitMissing,
     encode,
     first_complaint,
     git,
@@ -24,6 +23,7 @@ from pytest_malagate.repository.remote import repository_name
 MAX_FILE = 32 * 1024 * 1024  # bytes of one file that `file_at` reads
 
 _FULL_HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_NO_PARTS = frozenset({"", ".", ".."})  # of a path that git could have recorded
 _NO_REPOSITORY = re.compile(r"not a git repository \(or any|must be run in a work tree")
 
 
@@ -42,16 +42,13 @@ class Repository:
 
     @classmethod
     def discover(cls, directory: Path) -> Repository | None:
-        """The work tree that a directory is in; None if it is in none, or git is not installed.
+        """The work tree that a directory is in; None if it is in none.
 
-        GitError if there is a repository that git refuses (one that belongs to somebody else, say)
-        or cannot read: a broken repository must not pass for no repository.
+        GitError if git is not installed, or if there is a repository that git refuses (one that
+        belongs to somebody else, say) or cannot read: such a one must not pass for no repository.
         """
         asked = ("rev-parse", "--show-toplevel", "--git-path", "index", "--git-path", "objects")
-        try:
-            answer = git(directory, *asked, expect=(0, 128))
-        except GitMissing:
-            return None
+        answer = git(directory, *asked, expect=(0, 128))
         if answer.returncode:
             _refuse_broken(directory, answer.stderr)
             return None
@@ -65,6 +62,8 @@ class Repository:
     def head(self) -> str | None:
         """The full hash of the commit that is checked out; None before the first commit."""
         answer = git(self.root, "rev-parse", "--verify", "--quiet", "HEAD", expect=(0, 1))
+        if not answer.line:
+            self._require_unborn_branch()
         return answer.line or None
 
     def branch(self) -> str | None:
@@ -79,7 +78,7 @@ class Repository:
         one name, a short hash of several objects).
         """
         shown = printable(repr(rev), 100)
-        if not rev or rev.startswith("-") or any(sign in rev for sign in "\0\n"):
+        if not rev or rev[0] in "-^" or any(sign in rev for sign in "\0\n"):
             raise UsageError(f"{shown} is no revision: give a branch, a tag or a commit hash")
         answer = git(self.root, "rev-parse", "--verify", f"{rev}^{{commit}}", expect=(0, 128))
         if "is ambiguous" in answer.stderr and not _FULL_HASH.fullmatch(rev):
@@ -128,7 +127,7 @@ class Repository:
         the file has more than MAX_FILE bytes.
         """
         commit = self._hash(rev)
-        if not path or "\0" in path or path.startswith("/"):
+        if "\0" in path or not _NO_PARTS.isdisjoint(path.split("/")):
             return None
         listed = git(self.root, "ls-tree", "-z", "--full-tree", commit, "--", path).stdout
         for entry in listed.split(b"\0"):
@@ -142,6 +141,16 @@ class Repository:
         """`owner/repo` as the remote `origin` has it; without one, the name of the directory."""
         url = git(self.root, "config", "--get", "remote.origin.url", expect=(0, 1)).line
         return repository_name(url) or printable(self.root.name, 100)
+
+    def _require_unborn_branch(self) -> None:
+        """Raises GitError unless HEAD names a branch that does not exist yet.
+
+        git takes a branch that it cannot read for one that is not there; its file tells them apart.
+        """
+        answer = git(self.root, "symbolic-ref", "HEAD", expect=(0, 128))
+        kept = git(self.root, "rev-parse", "--git-path", answer.line or "HEAD").line
+        if answer.returncode or (self.root / kept).is_file():
+            raise GitError(f"git rev-parse: what HEAD names cannot be read ({kept})")
 
     def _hash(self, rev: str) -> str:
         return rev if _FULL_HASH.fullmatch(rev) else self.resolve(rev)

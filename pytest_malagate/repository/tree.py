@@ -5,6 +5,10 @@ not), joined by the untracked files that are code or configure pytest or the bui
 not ignore. Nothing else that lies about has a part in it: no report, log, database or cache. So a
 commit of exactly these files has exactly this tree, and so has an amended or an empty one.
 
+A submodule is part of it as the commit that it has checked out. If its own files differ from that
+commit, no commit of the outer repository can hold them: their tree hash stands in the commit's
+place, so that what was found out with them counts for no commit.
+
 Everything happens in a copy of the index and in an object directory of its own; the repository is
 only read.
 """
@@ -15,16 +19,18 @@ import contextlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
 
 import msgspec
 
 from pytest_malagate.repository.code import code_among
-from pytest_malagate.repository.git import GitError, decode, encode, git
+from pytest_malagate.repository.git import GitError, git, readable
+from pytest_malagate.repository.status import joined, read_status, split, tracked_paths
 
 MAX_EDITED = 50
+
+_MAX_DEPTH = 8  # of submodules in submodules
 
 
 class WorkingTree(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,8 +38,8 @@ class WorkingTree(msgspec.Struct, frozen=True, kw_only=True):
 
     `tree` is their hash, `head` the commit they are compared with (None before the first one).
     `edited` are tracked paths that differ from `head` in the index or on the disk: at most
-    MAX_EDITED, in git's order; `edited_total` counts all. `untracked` are the untracked files that
-    are part of `tree`. Paths are relative to the root; bytes that are no UTF-8 are lone surrogates.
+    MAX_EDITED; `edited_total` counts all. `untracked` are the untracked files that are part of
+    `tree`. Paths are relative to the root and `readable`.
     """
 
     tree: str
@@ -48,31 +54,37 @@ class WorkingTree(msgspec.Struct, frozen=True, kw_only=True):
         return bool(self.edited_total or self.untracked)
 
 
-def working_tree(root: Path, index: Path, objects: Path) -> WorkingTree:
+def working_tree(root: Path, index: Path, objects: Path, *, depth: int = 0) -> WorkingTree:
     """The working files of the repository at `root` (a work tree's top level).
 
-    `index` and `objects` are where its index and its objects are kept. Raises GitError.
+    `index` and `objects` are where its index and its objects are kept, `depth` is how many
+    repositories it is a submodule in. Raises GitError.
     """
+    if depth > _MAX_DEPTH:
+        raise GitError(f"{readable(str(root))}: submodules are nested too deeply")
     with _scratch() as scratch:
         extra = _apart(scratch, objects)
         with contextlib.suppress(FileNotFoundError):  # nothing was ever staged
             # The times too: git re-reads files that are as young as their index.
             shutil.copy2(index, extra["GIT_INDEX_FILE"])
-        tracked = _tracked(root, extra)
-        status = _status(root, extra)
+        tracked = tracked_paths(root, extra)
+        status = read_status(root, extra)
         untracked = code_among(root, status.untracked, tracked)
-        if status.head and not status.changed and not untracked:
+        submodules = _edited_submodules(root, status.submodules, depth)
+        edited = tuple(dict.fromkeys((*status.present, *status.absent, *submodules)))
+        if status.head and not edited and not untracked:
             tree = git(root, "rev-parse", "--verify", f"{status.head}^{{tree}}").line
         else:
             _unstage(root, extra, status.absent)
-            _stage(root, extra, (*status.present, *untracked))
+            _stage(root, extra, [*status.present, *untracked])
+            _stage_submodules(root, extra, submodules)
             tree = _written(root, extra)
     return WorkingTree(
         tree=tree,
         head=status.head,
-        edited=status.changed[:MAX_EDITED],
-        edited_total=len(status.changed),
-        untracked=untracked,
+        edited=tuple(map(readable, edited[:MAX_EDITED])),
+        edited_total=len(edited),
+        untracked=tuple(map(readable, untracked)),
     )
 
 
@@ -84,22 +96,13 @@ def directory_tree(directory: Path) -> str:
     """
     with _scratch() as scratch:
         home = scratch / "repository"
-        git(scratch, "init", "--quiet", "--bare", "--template=", str(home))
+        options = ("--quiet", "--bare", "--template=", "--object-format=sha1")
+        git(scratch, "init", *options, str(home))
         extra = _apart(scratch, home / "objects")
         extra |= {"GIT_DIR": str(home), "GIT_WORK_TREE": str(directory.absolute())}
         listed = git(directory, "ls-files", "--others", "--exclude-standard", "-z", extra=extra)
-        _stage(directory, extra, code_among(directory, _split(listed.stdout), ()))
+        _stage(directory, extra, list(code_among(directory, split(listed.stdout), ())))
         return _written(directory, extra)
-
-
-class _Status(NamedTuple):
-    """What `git status` says of the working files."""
-
-    head: str | None
-    changed: tuple[str, ...]  # tracked in HEAD or in the index, and not as HEAD has it
-    present: tuple[str, ...]  # of these, what is in the index and on the disk
-    absent: tuple[str, ...]  # of these, what is in the index only
-    untracked: tuple[str, ...]
 
 
 @contextlib.contextmanager
@@ -122,88 +125,43 @@ def _apart(scratch: Path, objects: Path) -> dict[str, str]:
         "GIT_INDEX_FILE": str(scratch / "index"),
         "GIT_OBJECT_DIRECTORY": str(own),
         "GIT_ALTERNATE_OBJECT_DIRECTORIES": f'"{path}"',
+        # A clean filter must give the bytes that it gives to the user's own `git add`.
+        "LC_ALL": next(filter(None, map(os.environ.get, ("LC_ALL", "LC_CTYPE", "LANG"))), "C"),
     }
 
 
-def _split(output: bytes) -> tuple[str, ...]:
-    return tuple(decode(item) for item in output.split(b"\0") if item)
+def _edited_submodules(root: Path, paths: list[str], depth: int) -> dict[str, str]:
+    """Of these submodules, those whose files are no commit, with the tree hash of the files."""
+    edited = {}
+    for path in paths:
+        inner = root / path
+        index, objects = (
+            inner / git(inner, "rev-parse", "--git-path", kind).line
+            for kind in ("index", "objects")
+        )
+        working = working_tree(inner, index, objects, depth=depth + 1)
+        if working.dirty:
+            edited[path] = working.tree
+    return edited
 
 
-def _joined(paths: Iterable[str]) -> bytes:
-    return b"".join(encode(path) + b"\0" for path in paths)
-
-
-def _tracked(root: Path, extra: Mapping[str, str]) -> tuple[str, ...]:
-    """All tracked paths, once the copied index hides no file on the disk from git.
-
-    A file marked "assume unchanged" or "skip worktree" could be edited unseen.
-    """
-    listed = _split(git(root, "ls-files", "-v", "-z", extra=extra).stdout)
-    assumed = [entry[2:] for entry in listed if entry[0].islower()]
-    skipped = [
-        entry[2:] for entry in listed if entry[0] in "Ss" and os.path.lexists(root / entry[2:])
-    ]
-    for option, paths in (("--no-assume-unchanged", assumed), ("--no-skip-worktree", skipped)):
-        if paths:
-            git(root, "update-index", option, "-z", "--stdin", stdin=_joined(paths), extra=extra)
-    return tuple(entry[2:] for entry in listed)
-
-
-def _status(root: Path, extra: Mapping[str, str]) -> _Status:
-    output = git(
-        root,
-        "status",
-        "--porcelain=v2",
-        "-z",
-        "--branch",
-        "--no-ahead-behind",
-        "--no-renames",
-        "--untracked-files=all",
-        "--ignore-submodules=untracked",
-        extra=extra,
-    ).stdout
-    head = None
-    changed: list[str] = []
-    present: list[str] = []
-    absent: list[str] = []
-    untracked: list[str] = []
-    for line in _split(output):
-        match line[0]:
-            case "#":
-                name, _, value = line[2:].partition(" ")
-                head = value if name == "branch.oid" and value != "(initial)" else head
-            case "1" | "u":
-                path, in_index, on_disk = _entry(line)
-                changed.append(path)
-                if in_index:
-                    (present if on_disk else absent).append(path)
-            case "?":
-                untracked.append(line[2:])
-    return _Status(head, tuple(changed), tuple(present), tuple(absent), tuple(untracked))
-
-
-def _entry(line: str) -> tuple[str, bool, bool]:
-    """Path, whether the index has it, whether the disk has it, of one changed or unmerged entry.
-
-    `1 XY sub mH mI mW hH hI path`, `u XY sub m1 m2 m3 mW h1 h2 h3 path`; a mode of 0: not there.
-    """
-    if line[0] == "1":
-        fields = line.split(" ", 8)
-        return fields[8], int(fields[4], 8) != 0, int(fields[5], 8) != 0
-    fields = line.split(" ", 10)
-    return fields[10], True, int(fields[6], 8) != 0
-
-
-def _stage(root: Path, extra: Mapping[str, str], paths: Iterable[str]) -> None:
-    if stdin := _joined(paths):
+def _stage(root: Path, extra: Mapping[str, str], paths: list[str]) -> None:
+    if paths:
         # The hashes are wanted, not the objects. A file that has vanished meanwhile is deleted.
         options = ("--info-only", "--add", "--remove", "--replace", "-z", "--stdin")
-        git(root, "update-index", *options, stdin=stdin, extra=extra)
+        git(root, "update-index", *options, stdin=joined(paths), extra=extra)
 
 
-def _unstage(root: Path, extra: Mapping[str, str], paths: Iterable[str]) -> None:
-    if stdin := _joined(paths):
-        git(root, "update-index", "--force-remove", "-z", "--stdin", stdin=stdin, extra=extra)
+def _unstage(root: Path, extra: Mapping[str, str], paths: list[str]) -> None:
+    if paths:
+        options = ("--force-remove", "-z", "--stdin")
+        git(root, "update-index", *options, stdin=joined(paths), extra=extra)
+
+
+def _stage_submodules(root: Path, extra: Mapping[str, str], trees: Mapping[str, str]) -> None:
+    if trees:
+        entries = [f"160000 {tree}\t{path}" for path, tree in trees.items()]
+        git(root, "update-index", "-z", "--index-info", stdin=joined(entries), extra=extra)
 
 
 def _written(root: Path, extra: Mapping[str, str]) -> str:

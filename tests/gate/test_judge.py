@@ -425,3 +425,9 @@ def test_it_passes_only_if_every_required_validation_passed_on_the_judged_tree(
     assert result.passed is good
     assert bool(result.reasons) is not good
     assert result.passed == (result.verdict == "pass")
+
+
+def test_when_the_machinery_broke_the_work_is_not_judged() -> None:
+    world = facts(problems=(("machinery.git", "git status failed"),), judged_tree=None)
+    result = decide(spec(), evidence(*all_green()), world)
+    assert (result.verdict, codes(result)) == ("inconclusive", ["machinery.git"])

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_malagate.gate.commit import CommitFinding
 from pytest_malagate.gate.facts import Facts
 from pytest_malagate.gate.judge import Judgement, evaluate
 from pytest_malagate.gate.progress import assess
@@ -94,6 +95,8 @@ def test_running_it_once_more_is_no_progress_either() -> None:
         ([("1", "abc"), ("2", "abcd")], "changed"),
         ([("1", "abc"), ("2", "abc")], "changed"),
         ([("1", "abc"), ("2", "abc"), ("3", "abc")], "no_progress"),
+        ([("1", "abc"), ("2", "abc"), ("1", "abc")], "no_progress"),
+        ([("1", "a"), ("1", "a"), ("2", "a")], "changed"),
         ([("1", "a"), ("2", "b"), ("3", "a"), ("4", "b")], "oscillating"),
         ([("1", "a"), ("2", "b"), ("3", "c")], "changed"),
         ([("1", "a"), ("2", "b"), ("3", "c"), ("4", "d")], "no_progress"),
@@ -158,6 +161,19 @@ def test_asking_about_what_a_session_s_end_was_judged_by_is_the_same_attempt() -
     again = evaluate(what, evidence(run, fresh=False), facts, state)
     assert (again.result.attempt.number, again.resumed) == (2, False)
     assert again.result.no_progress
+
+
+def test_the_commands_name_what_was_named_when_it_was_judged() -> None:
+    facts = Facts(subject=Subject(task="x 1", base="b" * 40, tree="t"), commits=CommitFinding())
+    action = evaluate(spec(), evidence(), facts, RetryState()).result.next_action
+    base = "b" * 40
+    assert action.commands == (
+        f"pytest -p malagate '--malagate-task=x 1' --malagate-base={base}",
+        "malagate run lint",
+        "malagate run format",
+        "malagate run types",
+        f"malagate check --task 'x 1' --base {base}",
+    )
 
 
 def test_flaky_tests_are_not_charged() -> None:

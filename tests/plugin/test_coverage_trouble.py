@@ -136,8 +136,45 @@ def test_monitoring_that_was_taken_away_is_noticed(project: Project, call):
     run = project.pytest()
 
     assert run.measured.core == "sysmon"
-    assert "coverage.tracer-lost" in run.problem_codes
+    assert run.problem_codes == ["coverage.tracer-lost"]
     assert "test_2_takes" in run.measured.problems[0].message
+    assert "Traceback" not in run.output
+
+
+@pytest.mark.parametrize("workers", [(), ("-p", "xdist", "-n1")], ids=["alone", "worker"])
+def test_a_measurement_that_a_test_leaves_running_is_a_problem(project: Project, workers):
+    project.write(
+        {
+            "tests/test_a.py": """
+                import coverage
+                def test_a():
+                    coverage.Coverage(data_file=None).start()
+                """
+        }
+    )
+
+    run = project.pytest(*workers)
+
+    assert set(run.problem_codes) == {"coverage.tracer-lost"}
+    assert "test_a" in run.measured.problems[0].message
+    assert run.measured.percent is not None
+
+
+def test_a_measurement_that_a_test_starts_and_stops_is_no_problem(project: Project):
+    project.write(
+        {
+            "tests/test_a.py": """
+                import coverage
+                def test_a():
+                    with coverage.Coverage(data_file=None).collect():
+                        pass
+                """
+        }
+    )
+
+    run = project.pytest()
+
+    assert (run.measured.display, run.measured.problems) == ("83%", ())
 
 
 def test_modules_imported_before_the_measuring_are_named(project: Project):

@@ -263,6 +263,8 @@ ENDINGS = {
 @pytest.mark.parametrize("name", ENDINGS)
 def test_an_ending_is_told_as_it_was(project: Project, name: str) -> None:
     ending = ENDINGS[name]
+    if name.startswith("subtests") and pytest.version_tuple < (9,):
+        pytest.skip("the fixture subtests came with pytest 9")
     project.files(ending.files).commit("a change")
 
     done = project.pytest(*ending.args)

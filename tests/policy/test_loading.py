@@ -90,6 +90,11 @@ def test_a_dangling_link_in_place_of_the_policy_is_an_error_not_the_default(tmp_
     assert refusal(tmp_path) == "malagate.yaml: cannot be read: No such file or directory"
 
 
+def test_a_link_to_itself_in_place_of_the_policy_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "malagate.yaml").symlink_to("malagate.yaml")
+    assert refusal(tmp_path).startswith("malagate.yaml: cannot be read: ")
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="the superuser reads every file")
 def test_a_policy_that_may_not_be_read_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "malagate.yaml").touch(mode=0o000)
@@ -100,6 +105,13 @@ def test_a_policy_larger_than_a_megabyte_is_refused_unread(tmp_path: Path) -> No
     with (tmp_path / "malagate.yaml").open("wb") as stream:
         stream.truncate(1 << 40)
     assert refusal(tmp_path) == "malagate.yaml: is larger than 1024 KiB; a policy is a short text"
+
+
+def test_a_pyproject_too_large_to_look_through_is_refused_not_taken_for_no_policy(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "pyproject.toml").write_text("#" * (1024 * 1024) + "\n" + TABLE)
+    assert refusal(tmp_path) == "pyproject.toml: is larger than 1024 KiB; a policy is a short text"
 
 
 def test_a_file_that_is_named_is_the_policy_whatever_else_is_there(tmp_path: Path) -> None:

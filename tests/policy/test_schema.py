@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import tomllib
-from importlib import resources
 
 import msgspec
 import pytest
@@ -15,17 +13,15 @@ from pytest_malagate.gate.spec import Validation
 from pytest_malagate.policy import Policy, policy_schema
 from pytest_malagate.policy.rules import Table
 from pytest_malagate.policy.table import POLICY
+from pytest_malagate.schemas import generated, published
 from tests.policy.examples import TOML, YAML, problems
 
 VALIDATOR = Draft202012Validator(policy_schema())
 
 
 def test_the_published_file_is_what_the_table_gives() -> None:
-    published = resources.files("pytest_malagate") / "schemas" / "policy.schema.json"
-    expected = json.dumps(policy_schema(), indent=2, ensure_ascii=False) + "\n"
-    assert published.read_text(encoding="utf-8") == expected, (
-        "write json.dumps(policy_schema(), indent=2, ensure_ascii=False) and a newline to it"
-    )
+    again = "run `python -m pytest_malagate.schemas` to write it anew"
+    assert published("policy") == generated("policy"), again
 
 
 def test_the_schema_is_a_schema() -> None:
@@ -120,6 +116,7 @@ def test_every_key_of_the_table_is_a_field_of_the_policy_and_the_other_way_round
     sections = [rule for rule in POLICY.keys.values() if isinstance(rule, Table) and rule.defaults]
     assert len(sections) == 7
     for rule in sections:
+        assert rule.defaults is not None
         assert tuple(rule.keys) == rule.defaults.__struct_fields__
     validation = policy_schema()["properties"]["validations"]["additionalProperties"]
     assert {"name", *validation["properties"]} == set(Validation.__struct_fields__)

@@ -56,11 +56,12 @@ def test_a_policy_takes_a_text_or_a_list() -> None:
     ("value", "problem"),
     [
         ("3", "must be text or a list of texts, not 3"),
-        ("-m 'not", "a quotation mark is not closed"),
+        ("-m 'not", "a quotation mark is not closed; close it, or escape it with a backslash"),
+        ("-m x\\", "the backslash at its end escapes nothing; take it away, or double it"),
     ],
 )
 def test_a_selection_that_is_no_options_is_refused(value: str, problem: str) -> None:
-    where = "malagate.yaml:1:41: validations.t.selection: "
+    where = "malagate.yaml:1:42: validations.t.selection: "
     assert problems(f"validations: {{t: {{kind: test, selection: {value}}}}}")[0] == where + problem
 
 

@@ -53,6 +53,8 @@ def test_a_syntax_error_carries_its_own_place(text: str, problem: str) -> None:
         "a = " + "9" * 5000,
         "[tool.malagate.retry]\nmax_attempts = 0x" + "F" * 5000,
         "[tool.malagate]\n" + ".".join("a" * 300) + " = 1",
+        ".".join("a" * 500_000) + " = 1",
+        "x = {" + " . ".join(['"\\""'] * 100_000) + " = 1}",
         "[tool.malagate]\nx = " + "[" * 60 + "]" * 60,
     ],
 )

@@ -53,6 +53,7 @@ class Measurement:
         self._directory = directory
         self._outer: Coverage | None = None  # somebody else's, paused while ours runs
         self._watch: TracerWatch | None = None
+        self._lost = False
         self._forks: ForkCount | None = None
         self._environment = SavedEnvironment(_environ)
 
@@ -126,9 +127,9 @@ class Measurement:
 
     def check(self, after: str) -> None:
         """Notes, once, that the tracing is gone; `after` names what ran since the last check."""
-        if self._watch is None or (lost := self._watch.lost()) is None:
+        if self._watch is None or self._lost or (lost := self._watch.lost()) is None:
             return
-        self._watch = None
+        self._lost = True
         self.problems.append(as_problem("coverage.tracer-lost", f"After {after}: {lost}"))
 
     @property
@@ -140,11 +141,10 @@ class Measurement:
         """Stops and saves what is our own. The environment is as it was before the start."""
         if self.own is not None or self.around is not None:  # pytest-cov has stopped before
             self.check("the last test")
-        self._watch = None
         try:
             if self.own is not None:
                 with self._trouble_noted("coverage.write"):
-                    self.own.stop()
+                    self._stop(self.own)
                     self.own.save()
             if self._outer is not None:
                 # A second Coverage object keeps one that coverage.py started by itself from
@@ -159,8 +159,18 @@ class Measurement:
         if self._forks:
             self._forks.stop()
         if self.own is not None and Coverage.current() is self.own:
-            self.own.stop()
+            self._stop(self.own)
         self._environment.restore()
+
+    def _stop(self, own: Coverage) -> None:
+        if self._watch is not None:
+            self._watch.make_stoppable()
+        try:
+            own.stop()
+        except AssertionError:
+            # coverage.py insists on being stopped in the reverse order of starting.
+            message = "A test started another coverage measurement and did not stop it"
+            self.problems.append(CoverageProblem(code="coverage.tracer-lost", message=message))
 
     def _warn(self, code: str, message: str) -> None:
         self.warnings.append(CoverageProblem(code=code, message=message))

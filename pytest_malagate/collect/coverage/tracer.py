@@ -46,6 +46,11 @@ class TracerWatch:
             return "threading.settrace was called and coverage.py's function was not put back"
         return None
 
+    def make_stoppable(self) -> None:
+        """Takes the tool id again that a test gave away: coverage.py cannot stop without it."""
+        if self._tool is not None and _monitoring.get_tool(self._tool) is None:
+            _monitoring.use_tool_id(self._tool, _TOOL)
+
     def _monitors(self) -> bool:
         if _monitoring.get_tool(self._tool) != _TOOL:
             self._tool = next(iter(_tools()), self._tool)  # stopped and started again
