@@ -17,7 +17,7 @@ from pytest_malagate.repository import Repository
 
 _FILES = ("malagate.yaml", "pyproject.toml")
 _LISTED = 10
-_DEFAULT = parse_policy("", file="default")
+_DEFAULT = Policy()
 
 
 def policy_at(repository: Repository, root: Path, commit: str) -> Policy:

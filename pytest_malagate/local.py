@@ -10,7 +10,6 @@ from pathlib import Path
 import msgspec
 
 from pytest_malagate.base_policy import policy_at, rule_changes
-from pytest_malagate.collect.agent_evidence import evidence_of_agent
 from pytest_malagate.collect.log import is_evidence_log, prepare_directory
 from pytest_malagate.collect.reading import read_evidence
 from pytest_malagate.errors import MachineryError, UsageError
@@ -177,6 +176,8 @@ class LocalGate:
     def _read(self, log_path: Path | None, state: RetryState, spec: ValidationSpec) -> Evidence:
         path = log_path or self.place.log_path
         if log_path is not None and not is_evidence_log(log_path):
+            from pytest_malagate.collect.agent_evidence import evidence_of_agent
+
             tree, commit = self.place.tree_and_commit()
             return evidence_of_agent(path, spec, state, tree=tree, commit=commit)
         return read_evidence(path, offset=state.log_offset, identity=state.log_identity)

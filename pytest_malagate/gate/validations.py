@@ -97,9 +97,9 @@ def _examine_command(
     )
     status, why = _judge_command(validation, run, tree)
     seen = msgspec.structs.replace(seen, status=status)
-    if why is None:
+    if status in ("passed", "allowed"):
         return Examined(evidence=seen)
-    return _examined(seen, why)
+    return _examined(seen, *([why] if why else []))
 
 
 def _never_ran(validation: Validation, runs: tuple[CommandRun, ...]) -> Examined:
@@ -120,6 +120,9 @@ def _judge_command(
     name, tool = validation.name, display_name(run.argv)
     if run.tree is None or run.tree != tree:
         return "stale", stale(name, run.tree, tree)
+    if not run.finished and run.source != "run":  # a log shows the call and no result to believe
+        why = f"{name}: {tool} ran, but {run.withdrawn}" if run.withdrawn else None
+        return "missing", reason("evidence.withdrawn", why) if why else None
     if not run.finished:
         unfinished = f"{name}: {tool} was started and has no result"
         return "unfinished", reason("evidence.unfinished", unfinished)

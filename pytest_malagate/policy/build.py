@@ -79,6 +79,6 @@ def _unjudged(values: dict[str, Any]) -> list[str]:
     ]
 
 
-def _asks_for_something(value: Any) -> bool:
-    """False for a key that is absent, off or empty; a bound of 0 is a bound."""
-    return value not in (None, Severity.OFF, []) and value is not False
+def _asks_for_something(value: object) -> bool:
+    """False for a key that is absent or switched off. A bound of 0 is a bound: it was set."""
+    return value is not None and value is not False and value not in (Severity.OFF, [])

@@ -44,6 +44,7 @@ _CONFIG = (
     "core.hooksPath=/dev/null",
     "core.quotePath=false",
     "core.safecrlf=false",  # a warning at most, never a refusal to hash a file
+    "index.sparse=false",  # would keep folders in an index, not their files
     "core.splitIndex=false",  # would write beside the repository's own index
     "core.trustctime=true",  # an edit with its old size and time put back is still seen
     "core.checkStat=default",

@@ -6,6 +6,7 @@ import re
 from urllib.parse import urlsplit
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]+(?:/[A-Za-z0-9_.-]+)+")
+_SCHEMES = frozenset({"http", "https", "ssh", "git", "git+ssh", "ssh+git"})
 _NO_PARTS = frozenset({".", ".."})
 _SCP_LIKE = re.compile(r"(?:[^/@:]+@)?(?:[^/@:\[\]]+|\[[^\]]*\]):(?P<path>.*)", re.DOTALL)
 
@@ -31,8 +32,4 @@ def _path(url: str) -> str | None:
         parts = urlsplit(url)
     except ValueError:
         return None
-    return (
-        parts.path
-        if parts.scheme in ("http", "https", "ssh", "git+ssh", "ssh+git", "git")
-        else None
-    )
+    return parts.path if parts.scheme in _SCHEMES else None

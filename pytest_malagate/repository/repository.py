@@ -17,6 +17,7 @@ from pytest_malagate.repository.git import (
     first_complaint,
     git,
     printable,
+    readable,
 )
 from pytest_malagate.repository.remote import repository_name
 
@@ -150,7 +151,7 @@ class Repository:
         answer = git(self.root, "symbolic-ref", "HEAD", expect=(0, 128))
         kept = git(self.root, "rev-parse", "--git-path", answer.line or "HEAD").line
         if answer.returncode or (self.root / kept).is_file():
-            raise GitError(f"git rev-parse: what HEAD names cannot be read ({kept})")
+            raise GitError(f"git rev-parse: what HEAD names cannot be read ({readable(kept)})")
 
     def _hash(self, rev: str) -> str:
         return rev if _FULL_HASH.fullmatch(rev) else self.resolve(rev)

@@ -30,6 +30,7 @@ from pytest_malagate.repository.status import joined, read_status, split, tracke
 
 MAX_EDITED = 50
 
+_ALTERNATES = "GIT_ALTERNATE_OBJECT_DIRECTORIES"
 _MAX_DEPTH = 8  # of submodules in submodules
 
 
@@ -124,7 +125,7 @@ def _apart(scratch: Path, objects: Path) -> dict[str, str]:
     return {
         "GIT_INDEX_FILE": str(scratch / "index"),
         "GIT_OBJECT_DIRECTORY": str(own),
-        "GIT_ALTERNATE_OBJECT_DIRECTORIES": f'"{path}"',
+        _ALTERNATES: f'"{path}"',
         # A clean filter must give the bytes that it gives to the user's own `git add`.
         "LC_ALL": next(filter(None, map(os.environ.get, ("LC_ALL", "LC_CTYPE", "LANG"))), "C"),
     }
@@ -165,5 +166,7 @@ def _stage_submodules(root: Path, extra: Mapping[str, str], trees: Mapping[str, 
 
 
 def _written(root: Path, extra: Mapping[str, str]) -> str:
-    # No blob was written, and a partial clone lacks more of them.
-    return git(root, "write-tree", "--missing-ok", extra=extra).line
+    # No blob was written. And git renews the time of an object that it would have to write and
+    # finds: it is shown none of the repository's, so that all trees are written to the scratch.
+    alone = dict(extra) | {_ALTERNATES: ""}
+    return git(root, "write-tree", "--missing-ok", extra=alone).line

@@ -73,7 +73,7 @@ def test_commands_of_the_policy_that_ran_exactly_are_evidence(worked, session) -
 
 
 @pytest.mark.parametrize(
-    ("failed", "status"), [(False, "passed"), (True, "failed"), (None, "unfinished")]
+    ("failed", "status"), [(False, "passed"), (True, "failed"), (None, "missing")]
 )
 def test_a_run_is_what_its_result_says(worked, session, failed, status: str) -> None:
     assert (

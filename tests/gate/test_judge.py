@@ -238,6 +238,17 @@ def test_a_command_counts_only_if_it_ended_well_on_these_files(changes, code: st
     assert codes(decide(spec(required=("lint",)), evidence(run))) == [code]
 
 
+@pytest.mark.parametrize(
+    ("withdrawn", "code"),
+    [(None, "evidence.missing"), ("it ran in the background", "evidence.withdrawn")],
+)
+def test_a_call_in_a_log_without_a_result_is_missing(withdrawn, code: str) -> None:
+    run = command_run("lint", None, source="claude", finished=False, withdrawn=withdrawn)
+    result = decide(spec(required=("lint",)), evidence(run))
+    assert [found.status for found in result.validation_evidence] == ["missing"]
+    assert codes(result) == [code]
+
+
 def test_requiring_nothing_passes_and_says_so() -> None:
     result = decide(spec(required=()), evidence())
     assert result.passed
