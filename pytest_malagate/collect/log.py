@@ -20,10 +20,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import msgspec
-
 from pytest_malagate.collect.identity import log_identity
 from pytest_malagate.errors import MachineryError
+from pytest_malagate.gate.encoding import encode_json
 from pytest_malagate.gate.evidence import SCHEMA, LogHeader, Record
 
 # The tests under measurement may patch these; the log keeps its own.
@@ -32,29 +31,11 @@ _open, _write, _fstat, _pread = os.open, os.write, os.fstat, os.pread
 _fdatasync, _ftruncate, _close, _flock = os.fdatasync, os.ftruncate, os.close, fcntl.flock
 
 SYNC_SECONDS = 1.0
-_encoder = msgspec.json.Encoder()
 
 
 def encode_record(record: Record) -> bytes:
-    """A record as one line, its newline included.
-
-    A lone surrogate, which no UTF-8 file can hold, is written as a backslash escape.
-    """
-    try:
-        return _encoder.encode(record) + b"\n"
-    except UnicodeEncodeError:
-        plain = _without_surrogates(msgspec.to_builtins(record))
-        return _encoder.encode(plain) + b"\n"
-
-
-def _without_surrogates(value: object) -> object:
-    if isinstance(value, str):
-        return value.encode("utf-8", "backslashreplace").decode("utf-8")
-    if isinstance(value, dict):
-        return {_without_surrogates(key): _without_surrogates(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_without_surrogates(item) for item in value]
-    return value
+    """A record as one line, its newline included."""
+    return encode_json(record) + b"\n"
 
 
 def prepare_directory(directory: Path) -> None:

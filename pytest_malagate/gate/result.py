@@ -9,6 +9,8 @@ from typing import Literal
 
 import msgspec
 
+from pytest_malagate.gate.encoding import encode_json
+
 SCHEMA = "malagate/gate-result@1"
 
 Verdict = Literal["pass", "fail", "inconclusive", "error"]
@@ -163,7 +165,7 @@ class GateResult(Value, frozen=True, kw_only=True):
 
 def encode(result: GateResult) -> bytes:
     """The result as JSON, two spaces of indentation, a newline at the end."""
-    return msgspec.json.format(msgspec.json.encode(result), indent=2) + b"\n"
+    return msgspec.json.format(encode_json(result), indent=2) + b"\n"
 
 
 def decode(data: bytes) -> GateResult:

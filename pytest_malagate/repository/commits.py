@@ -80,7 +80,6 @@ def files_of(root: Path, commit: str) -> tuple[str, ...]:
         "--no-renames",
         "--no-relative",
         "--no-ext-diff",
-        "-O/dev/null",
         "--ignore-submodules=none",
         commit,
         "--",

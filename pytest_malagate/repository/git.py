@@ -51,6 +51,7 @@ _CONFIG = (
     "core.ignoreStat=false",
     "core.warnAmbiguousRefs=true",
     "color.ui=false",
+    "diff.orderFile=/dev/null",  # git's own order; and one that is missing would be fatal
     "log.showSignature=false",
     "trailer.separators=:",
 )

@@ -27,10 +27,10 @@ import msgspec
 from pytest_malagate.repository.code import code_among
 from pytest_malagate.repository.git import GitError, git, readable
 from pytest_malagate.repository.status import joined, read_status, split, tracked_paths
+from pytest_malagate.repository.tree_hash import tree_hash
 
 MAX_EDITED = 50
 
-_ALTERNATES = "GIT_ALTERNATE_OBJECT_DIRECTORIES"
 _MAX_DEPTH = 8  # of submodules in submodules
 
 
@@ -79,7 +79,7 @@ def working_tree(root: Path, index: Path, objects: Path, *, depth: int = 0) -> W
             _unstage(root, extra, status.absent)
             _stage(root, extra, [*status.present, *untracked])
             _stage_submodules(root, extra, submodules)
-            tree = _written(root, extra)
+            tree = tree_hash(root, extra)
     return WorkingTree(
         tree=tree,
         head=status.head,
@@ -103,7 +103,7 @@ def directory_tree(directory: Path) -> str:
         extra |= {"GIT_DIR": str(home), "GIT_WORK_TREE": str(directory.absolute())}
         listed = git(directory, "ls-files", "--others", "--exclude-standard", "-z", extra=extra)
         _stage(directory, extra, list(code_among(directory, split(listed.stdout), ())))
-        return _written(directory, extra)
+        return tree_hash(directory, extra)
 
 
 @contextlib.contextmanager
@@ -125,7 +125,7 @@ def _apart(scratch: Path, objects: Path) -> dict[str, str]:
     return {
         "GIT_INDEX_FILE": str(scratch / "index"),
         "GIT_OBJECT_DIRECTORY": str(own),
-        _ALTERNATES: f'"{path}"',
+        "GIT_ALTERNATE_OBJECT_DIRECTORIES": f'"{path}"',
         # A clean filter must give the bytes that it gives to the user's own `git add`.
         "LC_ALL": next(filter(None, map(os.environ.get, ("LC_ALL", "LC_CTYPE", "LANG"))), "C"),
     }
@@ -163,10 +163,3 @@ def _stage_submodules(root: Path, extra: Mapping[str, str], trees: Mapping[str, 
     if trees:
         entries = [f"160000 {tree}\t{path}" for path, tree in trees.items()]
         git(root, "update-index", "-z", "--index-info", stdin=joined(entries), extra=extra)
-
-
-def _written(root: Path, extra: Mapping[str, str]) -> str:
-    # No blob was written. And git renews the time of an object that it would have to write and
-    # finds: it is shown none of the repository's, so that all trees are written to the scratch.
-    alone = dict(extra) | {_ALTERNATES: ""}
-    return git(root, "write-tree", "--missing-ok", extra=alone).line

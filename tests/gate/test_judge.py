@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pytest_malagate.gate.commit import CommitFinding
 from pytest_malagate.gate.evidence import CoverageProblem, Evidence, Resolution
 from pytest_malagate.gate.judge import judge
-from pytest_malagate.gate.result import GateResult, decode, encode
+from pytest_malagate.gate.result import GateResult, Subject, decode, encode
 from pytest_malagate.gate.retry import RetryState
 from pytest_malagate.gate.spec import IntegrityRule, Severity, Validation, ValidationSpec
 from tests.gate.cases import (
@@ -409,6 +409,13 @@ def test_a_result_survives_its_own_file() -> None:
     result = decide(spec(), evidence(test_run("t.py::a")))
     assert decode(encode(result)) == result
     assert encode(decide(spec(), evidence(test_run("t.py::a")))) == encode(result)
+
+
+def test_a_name_that_is_no_text_is_written_all_the_same() -> None:
+    world = facts(subject=Subject(task="x-\udcff"))
+    assert decode(encode(decide(only_tests(), evidence(test_run()), world))).subject.task == (
+        "x-\\udcff"
+    )
 
 
 PIECES = {

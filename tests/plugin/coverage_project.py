@@ -138,6 +138,8 @@ class Project:
             "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
             "PYTHONDONTWRITEBYTECODE": "1",
             "MEASURED": str(self.measured),
+            # Temporary directories of its own: pytest cleans up those of earlier runs.
+            "PYTEST_DEBUG_TEMPROOT": str(self.measured),
         }
         return subprocess.run(
             [sys.executable, *args],

@@ -1,4 +1,4 @@
-"""Commits of a range and their files, over real git, judged by the pure rules."""
+"""The commits of a task and the files that they touch, over real histories."""
 
 from __future__ import annotations
 
@@ -7,218 +7,167 @@ import pytest
 from pytest_malagate.errors import UsageError
 from pytest_malagate.gate.commit import judge_commits
 from pytest_malagate.gate.resolution import docs_only_offenders
-
-BASELINE = 1703501000
-
-
-def found(checkout, task="x-1", baseline=None, base=None):
-    return judge_commits(checkout.repository.commits(task, base=base), task, baseline)
+from tests.repository.places import opened
 
 
-def test_a_commit_is_told_with_its_full_hash_time_subject_trailers_and_parents(checkout):
-    message = (
-        "x-1: fix\nthe rest of the paragraph\n\nWhy.\n\nTask: x-1\nSigned-off-by: A\n  Tester\n"
-    )
-    name = checkout.commit(message, at=BASELINE)
-    (commit,) = checkout.repository.commits("x-1", base=None)
+def _found(project, task, base=None):
+    return [commit.subject for commit in opened(project.path).commits(task, base=base)]
+
+
+def _touched(project, task):
+    """What all commits of a task touch, as ISSUE_DOCS_ONLY is judged."""
+    repository = opened(project.path)
+    finding = judge_commits(repository.commits(task, base=None), task, None)
+    return {path for commit in finding.matches for path in repository.files_of(commit.hash)}
+
+
+def test_candidates_are_those_of_the_range_newest_first_or_of_all_history_with_its_root(committed):
+    committed.files({"a.py": "1\n"}).commit("x-1: second", when=1_700_000_010)
+    committed.files({"a.py": "2\n"}).commit("other", when=1_700_000_020)
+    committed.files({"a.py": "3\n"}).commit("x-1: third", when=1_700_000_030)
+    assert _found(committed, "x-1") == ["x-1: third", "x-1: second", "x-1: first"]
+    assert _found(committed, "x-1", base="HEAD~2") == ["x-1: third"]
+    assert _found(committed, "x-1", base="HEAD") == []
+
+
+def test_a_commit_is_told_in_full(committed):
+    message = "fix: the parser\n\nThis reverts commit 123.\n\nTask: x-1\nFixes: #12\n  more"
+    committed.files({"a.py": "1\n"})
+    name = committed.commit(message, when=1_703_500_000)
+    (commit,) = opened(committed.path).commits("x-1", base="HEAD~1")
     assert commit.hash == name
-    assert commit.time == BASELINE
-    assert commit.subject == "x-1: fix"
-    assert commit.trailers == (("Task", "x-1"), ("Signed-off-by", "A Tester"))
-    assert (commit.parents, commit.reverts, commit.files) == (1, False, None)
+    assert (commit.time, commit.subject, commit.parents) == (1_703_500_000, "fix: the parser", 1)
+    assert commit.trailers == (("Task", "x-1"), ("Fixes", "#12 more"))
+    assert commit.reverts
+    assert commit.files is None
 
 
-@pytest.mark.parametrize(
-    "message",
-    [
-        "x-1: fix\n",
-        "other\n\nTask: x-1\n",
-        "other\n\nprose\n\nFixes: #x-1\nSigned-off-by: A Tester\n",
-    ],
-)
-def test_a_commit_that_names_the_task_is_found(checkout, message):
-    name = checkout.commit(message)
-    assert found(checkout).commit.hash == name
+def test_a_root_and_a_merge_are_candidates_too(committed):
+    committed.git("checkout", "-q", "-b", "side")
+    committed.files({"side.py": "1\n"}).commit("x-1: side")
+    committed.git("checkout", "-q", "main")
+    committed.files({"main.py": "1\n"}).commit("other")
+    committed.git("merge", "-q", "--no-ff", "-m", "x-1: merge", "side")
+    found = {c.subject: c.parents for c in opened(committed.path).commits("x-1", base=None)}
+    assert found == {"x-1: merge": 2, "x-1: side": 1, "x-1: first": 0}
 
 
 @pytest.mark.parametrize(
     ("message", "task"),
     [
-        ("x-10: other\n", "x-1"),
-        ("xA1: other\n", "x.1"),
-        ("other\n\nrelates to x-1 somehow\n", "x-1"),
-        ("other\n\nx-1: not a subject\n\nthe end\n", "x-1"),
-        ("other\nTask: x-1\n", "x-1"),
-        ('Revert "x-1: fix"\n', "x-1"),
-        ("other\n\nThis reverts commit abc.\n\nTask: x-1\n", "x-1"),
-        ("x-1: take it back\n\nThis reverts commit abc.\n", "x-1"),
-        ("Merge branch 'x-1'\n", "x-1"),
+        ("x-10: other", "x-1"),
+        ("xA1: other", "x.1"),
+        ("other\n\nthis prepares x-1 a little", "x-1"),
+        ('Revert "x-2: fix"\n\nThis reverts commit 123.', "x-2"),
     ],
 )
-def test_a_commit_that_only_mentions_the_task_is_not_found(checkout, message, task):
-    checkout.commit(message)
-    assert found(checkout, task).matches == ()
+def test_a_commit_of_another_task_prose_and_a_revert_are_none_for_the_task(project, message, task):
+    project.files({"a.py": "1\n"}).commit(message)
+    candidates = opened(project.path).commits(task, base=None)
+    assert judge_commits(candidates, task, None).matches == ()
 
 
-def test_gits_own_revert_does_not_count_and_the_reverted_commit_still_does(checkout):
-    checkout.write("app.py", "x = 2\n")
-    name = checkout.commit("x-1: fix\n", "app.py")
-    checkout.git("revert", "--no-edit", "HEAD")
-    assert [commit.hash for commit in found(checkout).matches] == [name]
+def test_a_revert_by_git_does_not_count_and_the_commit_that_it_reverts_still_does(committed):
+    committed.files({"a.py": "1\n"})
+    reverted = committed.commit("x-2: fix")
+    committed.git("revert", "--no-edit", "HEAD")
+    candidates = opened(committed.path).commits("x-2", base=None)
+    finding = judge_commits(candidates, "x-2", None)
+    assert len(candidates) == 2
+    assert [commit.hash for commit in finding.matches] == [reverted]
 
 
-@pytest.mark.parametrize(
-    ("time", "fresh"), [(1703500000, False), (BASELINE, True), (BASELINE + 1, True)]
-)
-def test_a_commit_is_fresh_from_the_second_of_the_baseline_on(checkout, time, fresh):
-    name = checkout.commit("x-1: fix\n", at=time)
-    finding = found(checkout, baseline=BASELINE)
-    assert (finding.commit or finding.stale).hash == name
-    assert (finding.commit is not None) is fresh
+@pytest.mark.parametrize(("baseline", "fresh"), [(1_700_000_000, True), (1_700_000_001, False)])
+def test_a_commit_is_fresh_from_the_second_of_the_baseline_on(unchanging, baseline, fresh):
+    candidates = opened(unchanging.path).commits("x-1", base=None)
+    assert (judge_commits(candidates, "x-1", baseline).commit is not None) is fresh
 
 
-def test_every_commit_of_the_range_is_looked_at_newest_first(checkout):
-    base = checkout.git("rev-parse", "HEAD")
-    names = [checkout.commit(f"x-1: step {step}\n", at=BASELINE + step) for step in range(3)]
-    checkout.commit("y-1: another task\n", at=BASELINE + 9)
-    assert [commit.hash for commit in found(checkout, base=base).matches] == names[::-1]
-    assert [commit.hash for commit in found(checkout, base=names[1]).matches] == names[2:]
-    assert found(checkout, base="HEAD").matches == ()
+def test_an_unknown_base_is_a_usage_error(unchanging):
+    with pytest.raises(UsageError, match="'nowhere'"):
+        opened(unchanging.path).commits("x-1", base="nowhere")
 
 
-def test_commits_that_a_merge_brings_in_are_part_of_the_range(checkout):
-    checkout.git("checkout", "--quiet", "-b", "side")
-    name = checkout.commit("x-1: on the side\n", at=BASELINE)
-    checkout.git("checkout", "--quiet", "main")
-    checkout.git("merge", "--quiet", "--no-ff", "-m", "Merge side", "side")
-    assert found(checkout, base="main~1").commit.hash == name
+@pytest.mark.parametrize("task", ["-x-1", "--all", "x.*", "x[1]", "#12", "ü-1"])
+def test_any_id_is_searched_literally(project, task):
+    project.files({"a.py": "1\n"}).commit(f"[{task}] fix")
+    project.files({"a.py": "2\n"}).commit("xyz1: other")
+    assert _found(project, task) == [f"[{task}] fix"]
 
 
-def test_a_root_commit_is_found(empty):
-    empty.write("app.py")
-    name = empty.commit("x-1: start\n", "app.py")
-    finding = found(empty)
-    assert finding.commit.hash == name
-    assert finding.commit.parents == 0
+@pytest.mark.parametrize("task", ["", " ", "x 1", "x\n1", "\0"])
+def test_what_can_be_no_id_has_no_candidates(unchanging, task):
+    assert _found(unchanging, task) == []
 
 
-def test_before_the_first_commit_there_is_none(empty):
-    assert empty.repository.commits("x-1", base=None) == ()
+def test_a_message_holds_no_control_character_and_is_bounded(project):
+    project.files({"a.py": "1\n"}).commit("x-1: \x1b[31mred\u202e\n\nTask: x-1\x07")
+    project.files({"a.py": "2\n"}).commit("x-1: " + "long " * 1000)
+    long, red = opened(project.path).commits("x-1", base=None)
+    assert red.subject == "x-1: \N{REPLACEMENT CHARACTER}[31mred\N{REPLACEMENT CHARACTER}"
+    assert red.trailers == (("Task", "x-1\N{REPLACEMENT CHARACTER}"),)
+    assert len(long.subject) == 501
 
 
-def test_an_unknown_base_is_a_usage_error(checkout):
-    with pytest.raises(UsageError, match="'origin/nowhere'"):
-        checkout.repository.commits("x-1", base="origin/nowhere")
+def test_a_message_in_another_encoding_is_read(project):
+    project.files({"a.py": "1\n"})
+    project.git("add", "-A")
+    (project.path / "message").write_bytes("x-1: schön".encode("latin-1"))
+    project.git("-c", "i18n.commitEncoding=ISO-8859-1", "commit", "-q", "-F", "message")
+    assert _found(project, "x-1") == ["x-1: schön"]
 
 
-@pytest.mark.parametrize("task", ["", "a\nb", "a\0b", "--all", "x 1"])
-def test_what_can_be_no_id_finds_nothing_and_breaks_nothing(checkout, task):
-    checkout.commit("x-1: fix\n")
-    assert checkout.repository.commits(task, base=None) == ()
+def test_a_root_commit_touches_all_its_files(unchanging):
+    touched = opened(unchanging.path).files_of(unchanging.git("rev-parse", "HEAD"))
+    assert touched == ("src/data.json", "src/parser.py", "tests/test_parser.py")
 
 
-def test_an_id_is_no_pattern(checkout):
-    checkout.commit("x-1: fix\n")
-    assert checkout.repository.commits("x.1", base=None) == ()
-    assert checkout.repository.commits("x-[1]", base=None) == ()
+def test_a_rename_a_deletion_and_odd_names_are_touched_by_all_their_names(committed):
+    committed.git("mv", "src/parser.py", "src/reader.py")
+    (committed.path / "src/data.json").unlink()
+    committed.files({"schön.py": "1\n", "a\nb.md": "1\n"}).commit("much")
+    touched = opened(committed.path).files_of("HEAD")
+    expected = ("a\\x0ab.md", "schön.py", "src/data.json", "src/parser.py", "src/reader.py")
+    assert touched == tuple(sorted(expected, key=str.encode))
 
 
-def test_configuration_does_not_change_what_is_read(checkout):
-    name = checkout.commit("other\n\nTask: x-1\n")
-    for key, value in {
-        "trailer.separators": "=",
-        "log.showSignature": "true",
-        "log.showRoot": "false",
-        "format.pretty": "oneline",
-        "grep.patternType": "perl",
-        "i18n.logOutputEncoding": "UTF-16",
-    }.items():
-        checkout.git("config", key, value)
-    assert found(checkout).commit.hash == name
+def test_a_merge_touches_what_differs_from_its_first_parent(committed):
+    committed.git("checkout", "-q", "-b", "side")
+    committed.files({"side.py": "1\n"}).commit("side")
+    committed.git("checkout", "-q", "main")
+    committed.files({"main.md": "1\n"}).commit("main")
+    committed.git("merge", "-q", "--no-ff", "-m", "merge", "side")
+    assert opened(committed.path).files_of("HEAD") == ("side.py",)
 
 
-def test_hostile_messages_are_bounded_and_lose_their_control_characters(checkout):
-    trailers = "".join(f"Key-{number}: value\n" for number in range(300))
-    message = f"x-1: \x1b[31mred\x07 {'long ' * 1000}\n\n{trailers}"
-    checkout.commit(message)
-    (commit,) = checkout.repository.commits("x-1", base=None)
-    assert commit.subject.startswith("x-1: �[31mred� long")
-    assert commit.subject.endswith("…")
-    assert len(commit.subject) <= 501
-    assert len(commit.trailers) == 100
+def test_an_empty_commit_touches_nothing(committed):
+    committed.git("commit", "-q", "--allow-empty", "-m", "empty")
+    assert opened(committed.path).files_of("HEAD") == ()
 
 
-def test_a_subject_that_is_cut_does_not_match_where_it_is_cut(checkout):
-    filler = "a" * (500 - len(" (x-1)"))
-    checkout.commit(f"{filler} (x-1) and more\n")
-    assert found(checkout).matches == ()
+@pytest.mark.parametrize("commit", ["1" * 40, "nowhere", "-x", ""])
+def test_where_git_cannot_tell_the_files_there_is_none_and_not_an_empty_list(unchanging, commit):
+    assert opened(unchanging.path).files_of(commit) is None
 
 
-def test_a_message_in_another_encoding_is_read(checkout):
-    checkout.git("config", "i18n.commitEncoding", "ISO-8859-1")
-    checkout.write("message", "")
-    (checkout.root / "message").write_bytes(b"x-1: caf\xe9\n")
-    checkout.git("commit", "--quiet", "--allow-empty", "-F", "message")
-    (commit,) = checkout.repository.commits("x-1", base=None)
-    assert commit.subject == "x-1: café"
+def test_documents_alone_are_documentation(committed):
+    committed.files({"README.md": "1\n", "docs/guide.md": "1\n"}).commit("x-2: write")
+    assert docs_only_offenders(_touched(committed, "x-2")) == ()
 
 
-def test_the_files_of_a_commit_are_what_it_adds_edits_deletes_and_renames(checkout):
-    checkout.write("new\nline.py")
-    checkout.write("app.py", "x = 2\n")
-    checkout.git("mv", "README.md", "docs.md")
-    checkout.git("config", "diff.renames", "copies")
-    name = checkout.commit("x-1: many\n", "app.py", "new\nline.py")
-    files = checkout.repository.files_of(name)
-    assert files == ("README.md", "app.py", "docs.md", "new\nline.py")
+@pytest.mark.parametrize("path", ["src/new.py", "pyproject.toml", "malagate.yaml", "Makefile"])
+def test_code_before_a_commit_of_documents_of_one_task_is_found(committed, path):
+    committed.files({path: "1\n"}).commit("x-2: change")
+    committed.files({"README.md": "1\n"}).commit("x-2: describe")
+    assert docs_only_offenders(_touched(committed, "x-2")) == (path,)
 
 
-def test_a_root_commit_touches_all_its_files(checkout):
-    assert checkout.repository.files_of("HEAD") == ("README.md", "app.py")
+def test_code_in_a_root_commit_is_found(project):
+    project.files({"README.md": "1\n", "code.py": "1\n"}).commit("x-2: all")
+    assert docs_only_offenders(_touched(project, "x-2")) == ("code.py",)
 
 
-def test_a_merge_touches_what_differs_from_its_first_parent(checkout):
-    checkout.git("checkout", "--quiet", "-b", "side")
-    checkout.write("side.py")
-    checkout.commit("side\n", "side.py")
-    checkout.git("checkout", "--quiet", "main")
-    checkout.write("main.py")
-    checkout.commit("main\n", "main.py")
-    checkout.git("merge", "--quiet", "-m", "x-1: merge", "side")
-    assert checkout.repository.files_of("HEAD") == ("side.py",)
-
-
-def test_an_empty_commit_touches_no_file(checkout):
-    assert checkout.repository.files_of(checkout.commit("x-1: nothing\n")) == ()
-
-
-@pytest.mark.parametrize("commit", ["0" * 40, "no-such", "-x", ""])
-def test_where_git_fails_the_files_are_unknown_rather_than_none(checkout, commit):
-    assert checkout.repository.files_of(commit) is None
-
-
-def offenders_of_the_task(checkout, task="x-1"):
-    files = [checkout.repository.files_of(commit.hash) for commit in found(checkout, task).matches]
-    return docs_only_offenders(path for touched in files for path in touched)
-
-
-def test_documents_alone_offend_nobody(checkout):
-    for path in ("README.md", "docs/guide.md"):
-        checkout.write(path, "text")
-    checkout.commit("x-1: documents\n", "README.md", "docs/guide.md")
-    assert offenders_of_the_task(checkout) == ()
-
-
-def test_a_root_commit_with_code_is_no_documentation(empty):
-    empty.write("README.md", "text")
-    empty.write("app.py")
-    empty.commit("x-1: documents, honestly\n", "README.md", "app.py")
-    assert offenders_of_the_task(empty) == ("app.py",)
-
-
-def test_code_followed_by_documents_of_the_same_task_is_no_documentation(checkout):
-    checkout.write("app.py", "x = 2\n")
-    checkout.commit("x-1: code\n", "app.py")
-    checkout.write("README.md", "text")
-    checkout.commit("x-1: documents\n", "README.md")
-    assert offenders_of_the_task(checkout) == ("app.py",)
+def test_code_that_became_a_document_is_found_by_its_old_name(committed):
+    committed.git("mv", "src/parser.py", "parser.md")
+    committed.commit("x-2: rename")
+    assert docs_only_offenders(_touched(committed, "x-2")) == ("src/parser.py",)
