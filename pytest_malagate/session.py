@@ -106,7 +106,7 @@ def begin_worker(config: pytest.Config, option: Any) -> Hooks:
         worker=True,
     )
     coverage.start()
-    return WorkerHooks(config, coverage)
+    return WorkerHooks(coverage)
 
 
 class PossibleWorker:
@@ -118,7 +118,7 @@ class PossibleWorker:
     def register(self, config: pytest.Config) -> None:
         """Joins the session as what the process turns out to be."""
         if hasattr(config, "workerinput"):
-            WorkerHooks(config, None).register(config)
+            WorkerHooks(None).register(config)
         else:
             begin(config, self._option).register(config)
 
@@ -126,22 +126,13 @@ class PossibleWorker:
         """The controller reports a worker's; another one has not begun."""
 
 
-class WorkerHooks:
-    """What an xdist worker adds: why tests failed, how many were deselected, its coverage."""
+class FailureHooks:
+    """Describes failures where they happen: the exception itself reaches no other process."""
 
-    def __init__(self, config: pytest.Config, coverage: CoverageHooks | None) -> None:
+    def __init__(self, config: pytest.Config) -> None:
         self._root = config.rootpath
-        self._coverage = coverage
-        self._deselected = 0
-
-    def register(self, config: pytest.Config) -> None:
-        """Joins the session."""
-        config.pluginmanager.register(self, "malagate-worker")
-        if self._coverage is not None:
-            config.pluginmanager.register(self._coverage, "malagate-coverage")
-
-    def conftest_failed(self, error: BaseException) -> None:
-        """The controller reports it."""
+        basetemp = getattr(config.option, "basetemp", None)
+        self._temporary = [str(basetemp)] if basetemp else []
 
     @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_runtest_makereport(
@@ -149,8 +140,36 @@ class WorkerHooks:
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         report = yield
         if report.failed:
-            attach(report, call.excinfo, item.nodeid, self._root)
+            attach(report, call.excinfo, item.nodeid, self._root, temporary=self._temporary)
         return report
+
+    @pytest.hookimpl(wrapper=True, trylast=True)
+    def pytest_make_collect_report(
+        self, collector: pytest.Collector
+    ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+        report = yield
+        call = getattr(report, "call", None)
+        if report.failed and call is not None:
+            attach(report, call.excinfo, collector.nodeid, self._root, temporary=self._temporary)
+        return report
+
+
+class WorkerHooks:
+    """What an xdist worker adds: why tests failed, how many were deselected, its coverage."""
+
+    def __init__(self, coverage: CoverageHooks | None) -> None:
+        self._coverage = coverage
+        self._deselected = 0
+
+    def register(self, config: pytest.Config) -> None:
+        """Joins the session."""
+        config.pluginmanager.register(self, "malagate-worker")
+        config.pluginmanager.register(FailureHooks(config), "malagate-failures")
+        if self._coverage is not None:
+            config.pluginmanager.register(self._coverage, "malagate-coverage")
+
+    def conftest_failed(self, error: BaseException) -> None:
+        """The controller reports it."""
 
     def pytest_deselected(self, items: list[pytest.Item]) -> None:
         self._deselected += len(items)
@@ -204,6 +223,7 @@ class SessionHooks:
         if self._is_idle():
             return
         config.pluginmanager.register(self, "malagate-session")
+        config.pluginmanager.register(FailureHooks(config), "malagate-failures")
         if self._coverage is not None:
             config.pluginmanager.register(self._coverage, "malagate-coverage")
 
@@ -281,15 +301,6 @@ class SessionHooks:
             self._journal.worker_down(
                 node.gateway.id, output.get("malagate_deselected"), lost=error is not None
             )
-
-    @pytest.hookimpl(wrapper=True, trylast=True)
-    def pytest_runtest_makereport(
-        self, item: pytest.Item, call: pytest.CallInfo[None]
-    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        report = yield
-        if report.failed:
-            attach(report, call.excinfo, item.nodeid, self._config.rootpath)
-        return report
 
     # After the terminal reporter, in whose status hook pytest fails the parents of subtests, and
     # even if somebody else's hook breaks.

@@ -49,11 +49,13 @@ class Project:
         self.out = path / "malagate-out"
         self.environ = clean_environment()
 
-    def write(self, **files: str) -> Project:
-        """Writes files; `a__b_py` would be ugly, so names are given as `{"a/b.py": …}` too."""
-        return self.files(files)
+    def unmeasured(self) -> Project:
+        """Its processes are not measured for this suite's own coverage, which they would notice."""
+        self.environ = {k: v for k, v in self.environ.items() if not k.startswith("COVERAGE_")}
+        return self
 
     def files(self, files: dict[str, str]) -> Project:
+        """Writes files, indented as the test's own code may be."""
         for name, text in files.items():
             path = self.path / name
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -27,7 +27,7 @@ def copied(project: Project, name: str) -> Project:
     here = str(Path(sys.executable).parent)
     project.environ["PATH"] = os.pathsep.join([here, os.environ["PATH"]])
     project.commit("start")
-    return project
+    return project.unmeasured()
 
 
 @pytest.fixture

@@ -515,6 +515,12 @@ _COVERAGE = _rows(
         "Find out why the process died or left through os._exit, then run the whole suite again.",
     ),
     (
+        "coverage.config",
+        "coverage.py refuses its configuration",
+        "Without its configuration coverage.py measures something else, or nothing.",
+        "Correct the option that the message names in the project's coverage configuration.",
+    ),
+    (
         "coverage.settings",
         "Something other than the policy's source was measured",
         "A percentage of other files, or without the branches that the policy asks for, is "
@@ -627,13 +633,6 @@ _COVERAGE = _rows(
         "coverage.warned",
         "coverage.py gave a warning",
         "The figure stands, but coverage.py itself found something odd about the measurement.",
-        "Read the warning and repair what it names.",
-        "warn",
-    ),
-    (
-        "coverage.warning",
-        "The measurement deserves a look",
-        "The figure stands, but something about how it came about may surprise.",
         "Read the warning and repair what it names.",
         "warn",
     ),

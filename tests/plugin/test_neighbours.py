@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 
 import pytest
@@ -229,14 +228,14 @@ def _steady(output: str) -> list[str]:
     return [line.split(" in ")[0].rstrip("= ") for line in output.splitlines()]
 
 
-def test_an_idle_plugin_imports_nothing_of_what_it_needs() -> None:
+def test_an_idle_plugin_imports_nothing_of_what_it_needs(project: Project) -> None:
     code = (
         "import sys, pytest_malagate.plugin; "
         "print(*sorted({m.split('.')[0] for m in sys.modules} & "
         "{'coverage', 'yaml', 'ruamel', 'github', 'msgspec', 'sqlite3'}), "
         "*[m for m in sys.modules if m.startswith('pytest_malagate')])"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = project.unmeasured().call(sys.executable, "-c", code)
     assert done.stdout.split() == ["pytest_malagate", "pytest_malagate.plugin"]
 
 

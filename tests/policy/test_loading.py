@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 from pytest_malagate.policy import Policy, PolicyError, find_policy_file, load_policy
+from tests.conftest import Project
 
 TABLE = "[tool.malagate.retry]\nmax_attempts = 7\n"
 
@@ -135,10 +135,8 @@ def test_a_pyproject_that_is_named_must_hold_a_policy(tmp_path: Path) -> None:
 
 def modules_after(code: str, directory: Path) -> set[str]:
     command = f"{code}\nimport sys\nprint(*sys.modules)"
-    run = subprocess.run(
-        [sys.executable, "-c", command], cwd=directory, capture_output=True, text=True, check=True
-    )
-    return set(run.stdout.split())
+    project = Project(directory).unmeasured()
+    return set(project.call(sys.executable, "-c", command).stdout.split())
 
 
 def test_no_parser_is_imported_where_there_is_no_policy(tmp_path: Path) -> None:
