@@ -78,14 +78,14 @@ def _validations(result: GateResult) -> list[Line]:
     items = result.validation_evidence
     name_width = max((len(plain(item.name, 60)) for item in items), default=0)
     status_width = max((len(item.status) for item in items), default=0)
-    return [
-        (
-            (f"  {plain(item.name, 60):{name_width}}  ", ""),
-            (f"{item.status:{status_width}}", _STATUS_STYLES.get(item.status, "red")),
-            (f"  {words}" if (words := detail(item, result)) else "", ""),
-        )
-        for item in items
-    ]
+    rows: list[Line] = []
+    for item in items:
+        words = detail(item, result)
+        name = (f"  {plain(item.name, 60):{name_width}}  ", "")
+        status = (item.status, _STATUS_STYLES.get(item.status, "red"))
+        gap = " " * (status_width - len(item.status) + 2)
+        rows.append((name, status, (f"{gap}{words}", "")) if words else (name, status))
+    return rows
 
 
 def _coverage(result: GateResult) -> list[Line]:

@@ -32,9 +32,9 @@ pathlib.Path(sys.argv[1]).write_text(json.dumps(
 sys.exit(ended.shell_status)
 """
 TRAP = """
-import signal, sys
-def caught(number, frame):
-    print("caught", signal.Signals(number).name, flush=True)
+import os, signal, sys
+def caught(number, frame):  # by os.write: the signal may come while print() is at work
+    os.write(1, f"caught {signal.Signals(number).name}\\n".encode())
     sys.exit(42)
 for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
     signal.signal(number, caught)
@@ -459,9 +459,9 @@ def test_newlines_are_not_translated_twice(tmp_path: Path) -> None:
 def test_a_window_that_changes_its_size_tells_the_command(tmp_path: Path) -> None:
     script = """
 import os, signal
-signal.signal(signal.SIGWINCH, lambda *_: None)
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGWINCH})
 print("ready", flush=True)
-signal.pause()
+signal.sigwait({signal.SIGWINCH})
 print(*os.get_terminal_size(1), "end", flush=True)
 """
     argv = [PYTHON, "-c", script]

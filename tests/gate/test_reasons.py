@@ -84,9 +84,9 @@ def test_every_code_in_the_package_is_registered() -> None:
 
 def test_a_reason_takes_severity_and_hint_from_the_registry() -> None:
     made = reason("coverage.warned", "no data was collected", file="a.py", line=3)
-    assert (made.severity, made.hint) == ("warn", REASONS["coverage.warning"].fix)
+    assert (made.severity, made.hint) == ("warn", REASONS["coverage.warned"].fix)
     assert (made.code, made.message, made.file, made.line) == (
-        "coverage.warning", "no data was collected", "a.py", 3,
+        "coverage.warned", "no data was collected", "a.py", 3,
     )  # fmt: skip
 
 
