@@ -57,7 +57,7 @@ FAILED = GateResult(
         "lint: ruff failed (exit code 1)",
     ),
     reasons_omitted=4,
-    warnings=(reason("coverage.warning", "no data for x", file="src/x.py", line=3),),
+    warnings=(reason("coverage.warned", "no data for x", file="src/x.py", line=3),),
     validation_evidence=(
         ValidationEvidence(name="tests", status="failed", kind="test", exit_code=1),
         ValidationEvidence(name="lint", status="failed", command="ruff check .", exit_code=1),

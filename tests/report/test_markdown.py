@@ -78,7 +78,7 @@ def test_a_step_without_commands_is_a_sentence() -> None:
 
 def test_long_lists_are_cut_and_counted() -> None:
     items = tuple(ValidationEvidence(name=f"v{n}", status="passed") for n in range(60))
-    warnings = tuple(reason("coverage.warning", "w") for _ in range(12))
+    warnings = tuple(reason("coverage.warned", "w") for _ in range(12))
     result = msgspec.structs.replace(many(23), validation_evidence=items, warnings=warnings)
     text = summary(result)
     assert "| 10 more | | |" in text

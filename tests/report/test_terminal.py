@@ -78,7 +78,7 @@ def test_verbose_shows_all_reasons() -> None:
 
 
 def test_further_warnings_are_counted() -> None:
-    warnings = tuple(reason("coverage.warning", f"number {n}") for n in range(4))
+    warnings = tuple(reason("coverage.warned", f"number {n}") for n in range(4))
     result = GateResult(verdict="pass", passed=True, warnings=warnings)
     assert text_of(result).splitlines()[-1] == "1 more warning not shown"
     assert "number 3" in text_of(result, verbose=True)
