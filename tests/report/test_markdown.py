@@ -42,7 +42,7 @@ def test_a_failure_in_markdown() -> None:
     assert f"   <br>{REASONS['tests.failed'].fix}\n" in text
     assert "   <br>Run \\`ruff check \\-\\-fix\\`\\.\n" in text
     assert "\n\n4 more not shown.\n" in text
-    assert "### Warnings\n\n- coverage\\.warning: `src/x.py:3` `no data for x`\n" in text
+    assert "### Warnings\n\n- coverage\\.warned: `src/x.py:3` `no data for x`\n" in text
     assert text.endswith(
         "### Next\n\n"
         "- Repair what the reasons name, then run:\n"

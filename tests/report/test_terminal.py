@@ -32,7 +32,7 @@ def test_a_pass_is_short() -> None:
 def test_a_verbose_pass_has_a_line_for_each_validation() -> None:
     assert text_of(PASSED, verbose=True).splitlines()[2:] == [
         "  tests  passed   412 passed, 3 skipped",
-        "  lint   passed ",
+        "  lint   passed",
         "  types  allowed  mypy src exited with 1; it is allowed to fail",
         "coverage 91.24%, at least 85% is required",
         "attempt 1 of 3",
@@ -57,7 +57,7 @@ def test_a_failure_is_complete() -> None:
         "    lint: ruff failed (exit code 1)",
         "    Run `ruff check --fix`.",
         "    4 more reasons not shown",
-        "warning: no data for x src/x.py:3  [coverage.warning]",
+        "warning: no data for x src/x.py:3  [coverage.warned]",
         "next: repair what the reasons name, then run",
         "    pytest -p malagate",
         "    malagate check",
