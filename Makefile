@@ -12,7 +12,7 @@ BENCH_ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 ACTIVATED := PATH="$(CURDIR)/$(BIN):$$PATH"
-PYTEST := $(ACTIVATED) python -m pytest -p malagate -n $(WORKERS)
+PYTEST := $(ACTIVATED) python -m pytest -p malagate -n $(WORKERS) --timeout=300
 
 # What has to work on every Python: all that reads or writes evidence. Without the tests that
 # play whole stories or start hundreds of processes.
@@ -65,7 +65,7 @@ gate: $(VENV)/.dev ## malagate judges this tree by malagate.yaml: tests, coverag
 
 others: $(VENV)/.dev ## the short test run on every other Python of PYTHONS that is here
 	@for version in $(PYTHONS); do \
-		sh .ci/on_python "$$version" $(BIN)/python -n $(WORKERS) -q $(SHORT_TESTS) || exit 1; \
+		sh .ci/on_python "$$version" $(BIN)/python -n $(WORKERS) --timeout=300 -q $(SHORT_TESTS) || exit 1; \
 	done
 
 wheel: $(VENV)/.dev ## build the wheel, install it alone, run the demo from it

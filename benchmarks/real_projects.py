@@ -1,6 +1,6 @@
 """Are malagate's counts and coverage those of pytest and coverage.py on well-known projects?
 
-    python benchmarks/real_projects.py [--quick] [--only NAME ...] [--keep-going]
+    python benchmarks/real_projects.py [--quick] [--only NAME ...]
 
 For each project: its sdist is fetched by pip from the configured index, unpacked, committed to a
 fresh git repository with a `malagate.yaml` and a `.coveragerc`, and installed (editable, with its

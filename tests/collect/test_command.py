@@ -32,14 +32,15 @@ pathlib.Path(sys.argv[1]).write_text(json.dumps(
 sys.exit(ended.shell_status)
 """
 TRAP = """
-import os, signal, sys
+import os, signal, sys, time
 def caught(number, frame):  # by os.write: the signal may come while print() is at work
     os.write(1, f"caught {signal.Signals(number).name}\\n".encode())
     sys.exit(42)
 for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
     signal.signal(number, caught)
 print("ready", flush=True)
-signal.pause()
+while True:  # pause() would miss a signal that comes just before it
+    time.sleep(0.05)
 """
 
 
