@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -17,6 +18,10 @@ from pytest_malagate.collect.reading import read_evidence
 from pytest_malagate.gate.evidence import Evidence
 
 pytest_plugins = ["pytester"]
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell starts background jobs deaf to Ctrl-C; what the tests start must not inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 IDENTITY = {
     f"GIT_{who}_{what}": value
