@@ -56,6 +56,9 @@ class Case:
 
     def _machinery(self) -> None:
         self._take([reason(code, text) for code, text in self.facts.problems])
+        if self.evidence.unreadable:
+            text = f"{self.evidence.unreadable} lines of the evidence log are no records"
+            self.warnings.append(reason("evidence.skipped-lines", f"{text}; they were skipped"))
         if self.evidence.problem:
             self._take([reason("evidence.unreadable", self.evidence.problem)])
 

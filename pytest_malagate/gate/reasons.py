@@ -363,6 +363,14 @@ _COLLECTION = _rows(
         "inconclusive",
     ),
     (
+        "evidence.skipped-lines",
+        "Lines of the evidence log are no records",
+        "Something else wrote into the log, or a write was torn. Each such line is skipped and "
+        "the others count, but somebody should know.",
+        "Look at the log for the lines that are no JSON records; rerun what they may have held.",
+        "warn",
+    ),
+    (
         "evidence.empty",
         "No test was executed",
         "A run without tests fails nothing and proves nothing.",

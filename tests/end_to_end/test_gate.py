@@ -282,7 +282,10 @@ def test_a_damaged_store_is_inconclusive_and_named(ready: Project) -> None:
 def test_bad_lines_in_the_log_cost_nothing_but_themselves(ready: Project) -> None:
     with (ready.out / "evidence.jsonl").open("ab") as log:
         log.write(b'\xff\xfe\n{"type":\n[1,2]\n{"message": null}\n')
-    assert check(ready)["verdict"] == "pass"
+    result = check(ready)
+    assert result["verdict"] == "pass"
+    assert [why["code"] for why in result["warnings"]] == ["evidence.skipped-lines"]
+    assert result["warnings"][0]["message"].startswith("4 lines")
 
 
 def test_outside_a_repository_the_files_themselves_are_the_tree(tmp_path: Path) -> None:
