@@ -19,11 +19,13 @@ from pytest_malagate.gate.evidence import Evidence
 
 pytest_plugins = ["pytester"]
 
-# A shell starts background jobs deaf to Ctrl-C; what the tests start must not inherit that.
+# A shell starts background jobs deaf to Ctrl-C, nohup to a hang-up; what the tests start must not
+# inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
-if signal.getsignal(signal.SIGQUIT) is signal.SIG_IGN:
-    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+for number in (signal.SIGHUP, signal.SIGQUIT):
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, signal.SIG_DFL)
 
 IDENTITY = {
     f"GIT_{who}_{what}": value
