@@ -5,7 +5,7 @@ A change is judged by the rule that was there before it, so that it cannot loose
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from pytest_malagate.errors import UsageError
 from pytest_malagate.policy import Policy, parse_policy
 from pytest_malagate.repository import Repository
 
-_FILES = ("malagate.yaml", "pyproject.toml")
+POLICY_FILES = ("malagate.yaml", "pyproject.toml")
 _LISTED = 10
 _DEFAULT = Policy()
 
@@ -26,14 +26,23 @@ def policy_at(repository: Repository, root: Path, commit: str) -> Policy:
     Raises PolicyError for one that is wrong, GitError if git fails.
     """
     prefix = root.resolve().relative_to(repository.root.resolve())
-    found = {}
-    for name in _FILES:
-        data = repository.file_at(commit, (prefix / name).as_posix())
-        if data is not None:
-            found[name] = parse_policy(data, file=f"{commit[:12]}:{name}")
+    files = {name: repository.file_at(commit, (prefix / name).as_posix()) for name in POLICY_FILES}
+    return policy_of_files(files, commit)
+
+
+def policy_of_files(files: Mapping[str, bytes | None], commit: str) -> Policy:
+    """The policy that the files of a commit hold; the default policy if none of them is there.
+
+    Raises PolicyError for one that is wrong, UsageError for two policies.
+    """
+    found = {
+        name: parse_policy(data, file=f"{commit[:12]}:{name}")
+        for name, data in files.items()
+        if data is not None
+    }
     chosen = [policy for policy in found.values() if policy.digest != _DEFAULT.digest]
     if len(chosen) > 1:
-        raise UsageError(f"{commit[:12]} holds a policy in each of {' and '.join(_FILES)}")
+        raise UsageError(f"{commit[:12]} holds a policy in each of {' and '.join(found)}")
     return next(iter([*chosen, *found.values()]), _DEFAULT)
 
 
@@ -49,7 +58,7 @@ def rule_changes(base: Policy, working: Policy) -> tuple[str, ...]:
 
 def _leaves(policy: Policy) -> Iterator[tuple[str, Any]]:
     tree = msgspec.to_builtins(policy)
-    for key in ("file", "digest", "unjudged"):
+    for key in ("file", "digest", "unjudged", "explicit"):
         tree.pop(key, None)
     tree["validations"] = {entry["name"]: entry for entry in tree.get("validations", ())}
     yield from _walk("", tree)

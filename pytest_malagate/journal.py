@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pytest
@@ -12,6 +12,7 @@ from pytest_malagate.collect.failures import failure_of
 from pytest_malagate.collect.log import EvidenceLog
 from pytest_malagate.collect.outcomes import OpenTest, Tally
 from pytest_malagate.collect.selection import left_out
+from pytest_malagate.collect.sharding import LEFT_OUT, population_of
 from pytest_malagate.errors import MachineryError
 from pytest_malagate.gate.evidence import (
     CollectEnded,
@@ -28,6 +29,7 @@ from pytest_malagate.report.text import plain
 _now, _perf = time.time, time.perf_counter  # tests may patch the module's own
 
 _LISTED = 3
+_MAX_LEFT_OUT = 1000
 _TEXT = 300
 
 
@@ -58,6 +60,9 @@ class Journal:
         self._lost: list[str] = []
         self.items = 0
         self.deselected = 0
+        self._found = 0
+        self._population: str | None = None
+        self._populations: set[str | None] = set()
         self._log.append(started, sync=True)
 
     def _status(self, report: pytest.TestReport) -> str:
@@ -120,15 +125,30 @@ class Journal:
             )
         )
 
+    def collecting(self, nodeids: Sequence[str]) -> None:
+        """These tests were found, and nothing has deselected any of them yet."""
+        self._found, self._population = len(nodeids), population_of(nodeids)
+
     def worker_collected(self, worker: str, items: int) -> None:
         """A worker has collected so many items, which is the same in each of them."""
         self._workers[worker] = items
         each = getattr(self._config.option, "dist", "") == "each"
         self.items = sum(self._workers.values()) if each else max(self._workers.values())
 
-    def worker_down(self, worker: str, deselected: int | None, *, lost: bool) -> None:
-        """A worker has ended and said how many tests it deselected, or it is lost."""
+    def worker_down(
+        self,
+        worker: str,
+        deselected: int | None,
+        found: tuple[int, str] | None,
+        *,
+        lost: bool,
+    ) -> None:
+        """A worker has ended and said what it found and how much it deselected, or it is lost."""
         self.deselected = max(self.deselected, deselected or 0)
+        number, population = found or (0, None)
+        self._found = max(self._found, number)
+        self._populations.add(population)
+        self._population = population if len(self._populations) == 1 else None
         if lost:
             self._lost.append(worker)
 
@@ -177,6 +197,7 @@ class Journal:
         if self._trouble is not None:
             raise self._trouble
         counts = dict(sorted(self._tally.counts.items()))
+        files = left_out(self._config, self._root)
         if self.deselected:
             counts["deselected"] = self.deselected
         marker = SessionFinished(
@@ -189,19 +210,23 @@ class Journal:
             deselected=self.deselected,
             executed=self._executed,
             counts=counts,
-            partial=tuple(dict.fromkeys((*self._partial, *self._left_out()))),
+            partial=tuple(dict.fromkeys((*self._partial, *_left_out_words(files)))),
             interrupted=self._interrupted,
             internal_error=self._broken,
             lost_workers=tuple(self._lost),
             tree_after=tree,
+            population=self._population,
+            found=self._found,
+            left_out=tuple(files[:_MAX_LEFT_OUT]),
+            left_out_cut=len(files) > _MAX_LEFT_OUT,
         )
         self._log.append(marker, sync=True)
         self._log.close()
 
-    def _left_out(self) -> list[str]:
-        files = left_out(self._config, self._root)
-        if not files:
-            return []
-        some = ", ".join(plain(file, _TEXT) for file in files[:_LISTED])
-        more = f" and {len(files) - _LISTED} more" if len(files) > _LISTED else ""
-        return [f"test files were left out: {some}{more}"]
+
+def _left_out_words(files: Sequence[str]) -> list[str]:
+    if not files:
+        return []
+    some = ", ".join(plain(file, _TEXT) for file in files[:_LISTED])
+    more = f" and {len(files) - _LISTED} more" if len(files) > _LISTED else ""
+    return [f"{LEFT_OUT}: {some}{more}"]

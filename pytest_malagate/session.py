@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import platform
+import sys
 import time
 import uuid
 from collections.abc import Generator
@@ -17,9 +18,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pytest
 
 from pytest_malagate import __version__
+from pytest_malagate.collect.ci import ci_run
 from pytest_malagate.collect.coverage.processes import WorkerAssignment
 from pytest_malagate.collect.coverage.settings import CoverageSettings
 from pytest_malagate.collect.failures import attach
+from pytest_malagate.collect.selection import selection
+from pytest_malagate.collect.sharding import population_of
 from pytest_malagate.errors import MalagateError
 from pytest_malagate.gate.evidence import SessionStarted
 from pytest_malagate.gate.result import GateResult
@@ -160,6 +164,7 @@ class WorkerHooks:
     def __init__(self, coverage: CoverageHooks | None) -> None:
         self._coverage = coverage
         self._deselected = 0
+        self._found: list[str] = []
 
     def register(self, config: pytest.Config) -> None:
         """Joins the session."""
@@ -174,11 +179,19 @@ class WorkerHooks:
     def pytest_deselected(self, items: list[pytest.Item]) -> None:
         self._deselected += len(items)
 
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_collection_modifyitems(
+        self, items: list[pytest.Item]
+    ) -> Generator[None, None, None]:
+        self._found = [item.nodeid for item in items]
+        return (yield)
+
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         output = getattr(session.config, "workeroutput", None)
         if output is not None:
             output["malagate_deselected"] = self._deselected
+            output["malagate_found"] = (len(self._found), population_of(self._found))
 
 
 class SessionHooks:
@@ -258,8 +271,6 @@ class SessionHooks:
             self._trouble = str(error)
 
     def _started(self, tree: str | None, commit: str | None) -> SessionStarted:
-        from pytest_malagate.collect.selection import selection
-
         config = self._config
         return SessionStarted(
             session=self._session,
@@ -272,13 +283,23 @@ class SessionHooks:
             selection=selection(config),
             workers=int(getattr(config.option, "numprocesses", None) or 0),
             python=platform.python_version(),
+            platform=sys.platform,
             pytest=pytest.__version__,
             malagate=__version__,
+            ci=ci_run(os.environ),
         )
 
     def pytest_deselected(self, items: list[pytest.Item]) -> None:
         if self._journal:
             self._journal.deselected += len(items)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_collection_modifyitems(
+        self, items: list[pytest.Item]
+    ) -> Generator[None, None, None]:
+        if self._journal:
+            self._journal.collecting([item.nodeid for item in items])
+        return (yield)
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
@@ -299,7 +320,10 @@ class SessionHooks:
         if self._journal:
             output = getattr(node, "workeroutput", None) or {}
             self._journal.worker_down(
-                node.gateway.id, output.get("malagate_deselected"), lost=error is not None
+                node.gateway.id,
+                output.get("malagate_deselected"),
+                output.get("malagate_found"),
+                lost=error is not None,
             )
 
     # After the terminal reporter, in whose status hook pytest fails the parents of subtests, and

@@ -18,6 +18,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from pytest_malagate.collect.ci import ci_run
 from pytest_malagate.collect.command import CommandNotStartedError, Ended, run_command
 from pytest_malagate.collect.log import EvidenceLog
 from pytest_malagate.errors import MachineryError, UsageError
@@ -127,7 +128,13 @@ class _Run:
         began = time.time()
         self._record(
             CommandStarted(
-                run=run, name=name, argv=argv, at=round(began, 3), tree=tree, commit=commit
+                run=run,
+                name=name,
+                argv=argv,
+                at=round(began, 3),
+                tree=tree,
+                commit=commit,
+                ci=ci_run(os.environ),
             )
         )
         try:
@@ -156,6 +163,7 @@ class _Run:
             commit=commit,
             output_digest=ended.output_digest or None,
             output_bytes=ended.output_bytes,
+            ci=ci_run(os.environ),
         )
 
     def _environment(self) -> dict[str, str]:

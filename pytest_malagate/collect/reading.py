@@ -182,6 +182,7 @@ def _started(record: CommandStarted) -> CommandRun:
         finished=False,
         tree=record.tree,
         commit=record.commit,
+        ci=record.ci,
     )
 
 
@@ -197,6 +198,7 @@ def _ended(record: Receipt) -> CommandRun:
         commit=record.commit,
         duration=record.duration,
         output_digest=record.output_digest,
+        ci=record.ci,
     )
 
 

@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from pytest_malagate.collect.sharding import SHARD_OPTIONS
+
 _MAX_FILES = 100_000
 
 
@@ -38,10 +40,20 @@ def selection(config: pytest.Config) -> tuple[str, ...]:
             # The project's own configuration may ignore paths, as it may set testpaths.
             if flag == "--deselect" or not any(str(value) in word for word in declared):
                 words += [flag, str(value)]
+    words += _shard(option)
     words += [arg for arg in config.args if "::" in arg]
     if getattr(option, "pyargs", False):
         words.append("--pyargs")
     return tuple(words)
+
+
+def _shard(option: object) -> list[str]:
+    words: list[str] = []
+    for (total, total_name), (which, which_name) in SHARD_OPTIONS:
+        shards, shard = getattr(option, total_name, None), getattr(option, which_name, None)
+        if isinstance(shards, int) and isinstance(shard, int) and shards > 1:
+            words += [total, str(shards), which, str(shard)]
+    return words
 
 
 def left_out(config: pytest.Config, root: Path) -> list[str]:

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pytest_malagate.gate.coverage import judge_measured, judge_report, reason_of
+from pytest_malagate.gate.coverage import (
+    judge_measured,
+    judge_report,
+    known_baseline,
+    reason_of,
+)
 from pytest_malagate.gate.evidence import Evidence, TestRun
 from pytest_malagate.gate.facts import Facts
+from pytest_malagate.gate.fingerprint import clean_line
+from pytest_malagate.gate.integrity import TestsLost, findings, tests_lost, unjudged
 from pytest_malagate.gate.progress import Phase
-from pytest_malagate.gate.reasons import reason
+from pytest_malagate.gate.reasons import ACCEPTABLE, reason
 from pytest_malagate.gate.resolve import Resolved, resolve
 from pytest_malagate.gate.result import CoverageVerdict, Reason, Verdict
 from pytest_malagate.gate.retry import PastAttempt
-from pytest_malagate.gate.spec import Severity, ValidationSpec
+from pytest_malagate.gate.spec import ValidationSpec
 from pytest_malagate.gate.validations import Examined, examine
 
 
@@ -30,11 +37,16 @@ class Case:
         self.integrity: list[Reason] = []
         self.examined: list[Examined] = []
         self.keys: list[str] = []
+        self.lost = TestsLost()
         self.coverage: CoverageVerdict | None = None
         self.resolution: Resolved | None = None
 
     def run(self) -> None:
         """Goes through the steps in order, up to the first that leaves nothing more to judge."""
+        self._steps()
+        self._accept()
+
+    def _steps(self) -> None:
         self._machinery()
         if self.reasons:
             return
@@ -43,6 +55,8 @@ class Case:
             self._take(self.resolution.reasons)
             self.warnings.extend(self.resolution.warnings)
             if self.resolution.decided:
+                if self.facts.touched:  # a protected file stays one in a change that needs no tests
+                    self._integrity()
                 return
         if self._commit():
             self._evidence()
@@ -55,12 +69,16 @@ class Case:
         self.keys.extend(why.code for why in reasons)
 
     def _machinery(self) -> None:
-        self._take([reason(code, text) for code, text in self.facts.problems])
+        self._take([_obstacle(code, text) for code, text in self.facts.problems])
+        self.warnings.extend(
+            reason(code, text, severity="warn") for code, text in self.facts.warnings
+        )
         if self.evidence.unreadable:
             text = f"{self.evidence.unreadable} lines of the evidence log are no records"
             self.warnings.append(reason("evidence.skipped-lines", f"{text}; they were skipped"))
         if self.evidence.problem:
             self._take([reason("evidence.unreadable", self.evidence.problem)])
+        self._take([_obstacle(code, text) for code, text in self.evidence.problems])
 
     def _commit(self) -> bool:
         """False if there is nothing to judge, because the task has no commit."""
@@ -121,13 +139,16 @@ class Case:
         if facts.coverage_report is not None:
             starts = [*self._starts()]
             earliest = min(starts) if starts else None
-            self.coverage, reasons = judge_report(rule, facts.coverage_report, earliest)
+            report = facts.coverage_report
+            self.coverage, reasons = judge_report(rule, report, earliest, known_baseline(facts))
             self._take(reasons)
             return
         run = self._measured_run()
         if run is None:
             return
-        self.coverage, reasons = judge_measured(rule, run.coverage, facts.judged_tree)
+        self.coverage, reasons = judge_measured(
+            rule, run.coverage, facts.judged_tree, known_baseline(facts)
+        )
         self._take(reasons)
         if run.coverage is not None:
             self.warnings.extend(reason_of(warning, "warn") for warning in run.coverage.warnings)
@@ -147,23 +168,39 @@ class Case:
         return next(iter(measured or runs), None)
 
     def _integrity(self) -> None:
-        facts, rule = self.facts, self.spec.integrity
-        severity = rule.policy_changed
-        if facts.rule_changes and severity is not Severity.OFF:
-            text = f"The change alters its own policy: {'; '.join(facts.rule_changes)}"
-            fails = severity is Severity.FAIL
-            found = reason("integrity.policy-changed", text, severity="fail" if fails else "warn")
+        facts = self.facts
+        if self.whole_tests():
+            self.lost = tests_lost(facts)
+        for found in findings(self.spec.integrity, facts, self.lost):
             self.integrity.append(found)
-            if fails:
+            if found.severity == "fail":
                 self._take([found])
             else:
                 self.warnings.append(found)
         if facts.unjudged:
             text = f"This version does not judge yet: {', '.join(facts.unjudged)}"
             self.warnings.append(reason("policy.unjudged", text))
+        if unknown := unjudged(self.spec, facts):
+            text = f"Not judged, because the base or the change is not known: {', '.join(unknown)}"
+            self.warnings.append(reason("policy.unjudged", text, hint=_JUDGED_ELSEWHERE))
+
+    def _accept(self) -> None:
+        """Takes out what a person accepted; it stays visible as a warning."""
+        accepted = {word.code: word for word in self.facts.accepted if word.code in ACCEPTABLE}
+        for code in [why.code for why in self.reasons if why.code in accepted]:
+            word = accepted[code]
+            text = f"{code} was accepted by @{clean_line(word.actor)}: {clean_line(word.reason)}"
+            self.warnings.append(reason("integrity.accepted", text))
+        self.reasons = [why for why in self.reasons if why.code not in accepted]
+        self.keys = [key for key in self.keys if key not in accepted]
 
     def verdict(self) -> Verdict:
-        """The verdict that the reasons add up to: work that is known to be bad fails."""
+        """The verdict that the reasons add up to: work that is known to be bad fails.
+
+        What a person stopped fails whatever the evidence says, or does not say.
+        """
+        if self.facts.stopped is not None:
+            return "fail"
         severities = {why.severity for why in self.reasons}
         verdicts: tuple[Verdict, ...] = ("error", "fail", "inconclusive")
         return next((verdict for verdict in verdicts if verdict in severities), "pass")
@@ -185,10 +222,23 @@ class Case:
         )
 
 
+def _obstacle(code: str, text: str) -> Reason:
+    """A reason that ends the judgement: nothing more is judged, so it must not be a warning."""
+    found = reason(code, text)
+    return reason(code, text, severity="inconclusive") if found.severity == "warn" else found
+
+
+_JUDGED_ELSEWHERE = (
+    "It is judged where the change's pull request is; until then a person has to look at it."
+)
+
 _PHASES = {
     "commit": Phase.COMMIT,
     "resolution": Phase.COMMIT,
     "machinery": Phase.COMMIT,
+    "artifact": Phase.COMMIT,
+    "run": Phase.COMMIT,
+    "subject": Phase.COMMIT,
     "evidence": Phase.EVIDENCE,
     "tests": Phase.TESTS,
     "coverage": Phase.COVERAGE,

@@ -4,7 +4,8 @@ A record is one JSON object on one line (schema `malagate/evidence@1`). The log 
 never rewritten, so every type here may gain optional fields but must not lose or rename any.
 
 Times are seconds since the epoch (UTC); durations are seconds; offsets are bytes; a `tree` is
-git's own tree hash of the working files; digests are `sha256:` and hexadecimal.
+git's own tree hash of the working files; digests are `sha256:` and hexadecimal; `ci` is the
+workflow run and its attempt, `RUN_ID.ATTEMPT`, None outside of one.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ class CommandStarted(Record, frozen=True, kw_only=True, tag="started"):
     at: float
     tree: str | None = None
     commit: str | None = None
+    ci: str | None = None
 
 
 class Receipt(Record, frozen=True, kw_only=True, tag="receipt"):
@@ -63,6 +65,7 @@ class Receipt(Record, frozen=True, kw_only=True, tag="receipt"):
     commit: str | None = None
     output_digest: str | None = None
     output_bytes: int = 0
+    ci: str | None = None
 
 
 class Ingested(Record, frozen=True, kw_only=True, tag="ingested"):
@@ -128,8 +131,10 @@ class SessionStarted(Record, frozen=True, kw_only=True, tag="session"):
     selection: tuple[str, ...] = ()  # active options that select tests, sorted: ("-k", "name"), ...
     workers: int = 0
     python: str = ""
+    platform: str = ""  # Python's word for the operating system
     pytest: str = ""
     malagate: str = ""
+    ci: str | None = None
 
 
 class TestEnded(Record, frozen=True, kw_only=True, tag="test"):
@@ -170,6 +175,11 @@ class SessionFinished(Record, frozen=True, kw_only=True, tag="finish"):
     `collected` counts tests before deselection; `reported` counts `TestEnded` records written.
     The journal is complete when collected = reported + deselected and nothing was partial.
     `partial` says in words what was left out, one entry a cause.
+
+    Some facts let the parts of one suite be joined: `population` is `sha256:` and the digest of
+    the node ids that were found, sorted, None where they are not known; `left_out` are the test
+    files that the run's paths leave out, the first of them only if `left_out_cut`. `found` counts
+    those node ids: it is more than `collected` where a plugin took tests away in silence.
     """
 
     session: str
@@ -186,6 +196,10 @@ class SessionFinished(Record, frozen=True, kw_only=True, tag="finish"):
     internal_error: str | None = None
     lost_workers: tuple[str, ...] = ()
     tree_after: str | None = None
+    population: str | None = None
+    found: int = 0
+    left_out: tuple[str, ...] = ()
+    left_out_cut: bool = False
 
 
 class CoverageProblem(Record, frozen=True, kw_only=True):
@@ -261,6 +275,7 @@ class CommandRun(msgspec.Struct, frozen=True, kw_only=True):
     withdrawn: str | None = None
     duration: float = 0.0
     output_digest: str | None = None
+    ci: str | None = None
 
 
 class TestFailure(msgspec.Struct, frozen=True, kw_only=True):
@@ -296,10 +311,11 @@ class TestRun(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
-    """What a log holds for the judge, from one offset to the end.
+    """What a log holds for the judge, from one offset to the end, or several logs joined.
 
     `fresh` says whether anything at all was recorded after that offset. `unreadable` counts the
-    lines that were skipped because they are no records.
+    lines that were skipped because they are no records. `problems` are (reason code, message) of
+    what makes it unfit to be judged.
     """
 
     tests: dict[str, TestRun] = {}
@@ -310,6 +326,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     fresh: bool = False
     unreadable: int = 0
     problem: str | None = None  # the log could not be read at all: fails closed
+    problems: tuple[tuple[str, str], ...] = ()
 
 
 MAX_FAILURES = 500

@@ -7,15 +7,14 @@ only repeat it (no commit: the evidence is not looked at).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import msgspec
 
 from pytest_malagate.gate import progress as progress_rules
 from pytest_malagate.gate.case import Case
 from pytest_malagate.gate.evidence import Evidence
 from pytest_malagate.gate.facts import Facts
-from pytest_malagate.gate.fingerprint import set_digest
+from pytest_malagate.gate.fingerprint import clean_line, set_digest
+from pytest_malagate.gate.integrity import MAX_LISTED
 from pytest_malagate.gate.next_action import next_action
 from pytest_malagate.gate.progress import Finding
 from pytest_malagate.gate.reasons import phase as reason_phase
@@ -29,7 +28,6 @@ from pytest_malagate.gate.result import (
 )
 from pytest_malagate.gate.retry import PastAttempt, RetryState
 from pytest_malagate.gate.spec import ValidationKind, ValidationSpec
-from pytest_malagate.gate.validations import Examined
 
 MAX_REASONS = 200
 
@@ -61,12 +59,19 @@ def evaluate(
     state: RetryState,
     *,
     claim: bool = True,
+    rerun: bool = False,
 ) -> Judgement:
     """As `judge`, with what has to be remembered.
 
     `claim` is false for an evaluation that nobody asked for (the end of a test session): it is
     counted as an attempt only if the whole suite ran and something that it measured failed.
+
+    `rerun`: the subject's commit was judged before and counted as the last attempt of `state`,
+    and now there is new evidence of it. It is judged as the attempt that it was, and is not
+    counted again.
     """
+    if rerun and state.gate_attempt > 1:
+        return _judge_again(spec, evidence, facts, state)
     resumed = claim and _repeats_last(state, evidence, facts)
     if resumed:
         state = state.before_last()
@@ -87,6 +92,41 @@ def _repeats_last(state: RetryState, evidence: Evidence, facts: Facts) -> bool:
     last = state.history[-1]
     tree = facts.working_tree or facts.judged_tree
     return not last.claimed and (last.tree, last.commit) == (tree, facts.subject.commit)
+
+
+def _judge_again(
+    spec: ValidationSpec, evidence: Evidence, facts: Facts, state: RetryState
+) -> Judgement:
+    """The verdict on a commit whose attempt was counted already."""
+    before = state.before_commit(facts.subject.commit)
+    known = len(before.history) < len(state.history)
+    last = state.history[-1] if known else None
+    case = Case(spec, evidence, facts)
+    case.run()
+    verdict = case.verdict()
+    current = case.attempt(before.gate_attempt)
+    spoiled = verdict in ("inconclusive", "error")
+    finding = Finding("infra") if spoiled else _found_again(current, last, before, verdict)
+    uncounted = _why_not_counted(case, verdict, claim=True) or RERUN
+    exhausted = verdict == "fail" and before.gate_attempt >= spec.retry.max_attempts
+    _add_progress_reasons(case, finding, before, counted=exhausted, spoiled=spoiled)
+    result = _result(case, verdict, finding, current, before, uncounted, charged=True)
+    return Judgement(result=result, spoiled=spoiled)
+
+
+def _found_again(
+    current: PastAttempt, last: PastAttempt | None, before: RetryState, verdict: Verdict
+) -> Finding:
+    """What the rerun shows: flaky tests, or what the attempt was found to be the first time."""
+    if last is not None and progress_rules.differs(current, last):
+        return Finding("flaky", "the tests came out otherwise on the very same files")
+    if verdict == "pass":
+        return Finding("progress" if before.gate_attempt > 1 else "first")
+    if last is None:
+        return Finding("first" if before.gate_attempt <= 1 else "changed")
+    again = progress_rules.assess(current, before, fresh=True, dirty=False)
+    state = progress_rules.state_of(last)
+    return again if again.state == state else Finding(state, f"as attempt {last.number} was")
 
 
 def _conclude(case: Case, state: RetryState, *, claim: bool) -> Judgement:
@@ -130,6 +170,7 @@ _PENDING = frozenset(
 """What may still come after a test session, so that its end is no attempt yet."""
 
 FLAKY = "every test that failed passed when it was run again"
+RERUN = "a rerun of the same commit"
 
 
 def _why_not_counted(case: Case, verdict: Verdict, *, claim: bool) -> str | None:
@@ -138,18 +179,17 @@ def _why_not_counted(case: Case, verdict: Verdict, *, claim: bool) -> str | None
         return None
     if verdict != "fail":
         return "the machinery broke, not the work"
+    if case.facts.stopped is not None:
+        return f"stopped by @{clean_line(case.facts.stopped)}"
     if any(found.cancelled for found in case.examined):
         return "the run was cancelled"
     blocking = [found for found in case.examined if found.blocks]
     if blocking and all(found.flaky for found in blocking):
         return FLAKY
-    if claim:
-        return None
-    if not case.whole_tests():
+    if not claim and not case.whole_tests():
         return "not a whole test run"
-    if all(why.code in _PENDING for why in case.reasons):
-        return "other evidence is still to come"
-    return None
+    pending = not claim and all(why.code in _PENDING for why in case.reasons)
+    return "other evidence is still to come" if pending else None
 
 
 def _add_progress_reasons(
@@ -171,6 +211,9 @@ def _add_progress_reasons(
     if finding.stuck:
         code = "progress.oscillating" if finding.state == "oscillating" else "progress.none"
         case.reasons.append(reason(code, f"No progress: {finding.message}"))
+    if case.facts.stopped is not None:
+        text = f"@{clean_line(case.facts.stopped)} said stop"
+        case.reasons.append(reason("retry.stopped", text))
 
 
 def _result(
@@ -180,13 +223,16 @@ def _result(
     current: PastAttempt,
     state: RetryState,
     uncounted: str | None,
+    *,
+    charged: bool = False,
 ) -> GateResult:
+    """`charged`: the attempt was counted before, so that its place in the budget is taken."""
     reasons = tuple(case.reasons[:MAX_REASONS])
     budget = case.spec.retry.max_attempts
     attempt = Attempt(
         number=state.gate_attempt,
         max=budget,
-        remaining=max(0, budget - state.gate_attempt + (uncounted is not None)),
+        remaining=max(0, budget - state.gate_attempt + (uncounted is not None and not charged)),
         counted=uncounted is None,
         reason=uncounted,
     )
@@ -196,6 +242,7 @@ def _result(
         passed=verdict == "pass",
         subject=case.facts.subject,
         policy=case.facts.policy,
+        trust=case.facts.trust,
         attempt=attempt,
         progress=_progress(finding, current, last, verdict),
         no_progress=finding.stuck,
@@ -206,7 +253,7 @@ def _result(
         warnings=tuple(case.warnings),
         validation_evidence=tuple(found.evidence for found in case.examined),
         coverage=case.coverage,
-        tests=_counts(case.examined),
+        tests=_counts(case),
         integrity=tuple(case.integrity),
         next_action=next_action(case, verdict, finding, attempt),
         commit_hash=_commit_hash(case),
@@ -230,8 +277,9 @@ def _commit_hash(case: Case) -> str | None:
     return None if case.facts.subject.dirty else case.facts.subject.commit
 
 
-def _counts(examined: Sequence[Examined]) -> TestCounts | None:
+def _counts(case: Case) -> TestCounts | None:
     """pytest's own numbers of the judged test run, closed or not."""
+    examined = case.examined
     found = next((f for f in examined if f.evidence.kind == ValidationKind.TEST and f.run), None)
     if found is None or found.run is None or found.run.finish is None:
         return None
@@ -247,5 +295,7 @@ def _counts(examined: Sequence[Examined]) -> TestCounts | None:
         deselected=finish.deselected,
         reruns=counts.get("rerun", 0),
         subtests_passed=counts.get("subtests passed", 0),
+        removed=case.lost.removed[:MAX_LISTED],
+        newly_skipped=case.lost.newly_skipped[:MAX_LISTED],
         flaky=found.run.flaky,
     )

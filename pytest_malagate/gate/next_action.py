@@ -47,7 +47,7 @@ def next_action(case: Case, verdict: Verdict, finding: Finding, attempt: Attempt
 
 def _kind(case: Case, verdict: Verdict, finding: Finding) -> NextKind:
     codes = {why.code for why in case.reasons}
-    if finding.stuck or codes & {"retry.exhausted", "retry.infra-exhausted"}:
+    if finding.stuck or codes & {"retry.exhausted", "retry.infra-exhausted", "retry.stopped"}:
         return "ask_human"
     if verdict != "fail" or codes <= _RERUN:
         return "rerun"

@@ -24,6 +24,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import IntEnum
 from itertools import takewhile
+from typing import get_args
 
 import msgspec
 
@@ -71,15 +72,9 @@ def assess(current: PastAttempt, state: RetryState, *, fresh: bool, dirty: bool)
     if not state.history:
         return _without_history(current, state, fresh=fresh, dirty=dirty)
     last = state.history[-1]
-    same_tree = current.tree == last.tree
     if current.keys == last.keys:
         return _same_failures(current, state.history)
-    if (
-        same_tree
-        and current.tests_complete
-        and last.tests_complete
-        and _tests_differ(current, last)
-    ):
+    if differs(current, last):
         return Finding("flaky", "the tests came out otherwise on the very same files")
     if _oscillates(current, state.history):
         return Finding("oscillating", "the failures go back and forth between two sets")
@@ -116,6 +111,21 @@ def _same_failures(current: PastAttempt, history: Sequence[PastAttempt]) -> Find
         f"the files changed since attempt {before[0].number}, the failures did not",
         nudge=True,
     )
+
+
+def differs(current: PastAttempt, last: PastAttempt) -> bool:
+    """True if two whole test runs of the very same files failed otherwise."""
+    return (
+        current.tree == last.tree
+        and current.tests_complete
+        and last.tests_complete
+        and _tests_differ(current, last)
+    )
+
+
+def state_of(past: PastAttempt) -> ProgressState:
+    """The state that an attempt was recorded with; `changed` for a word of another version."""
+    return next((state for state in get_args(ProgressState) if state == past.state), "changed")
 
 
 def _tests_differ(current: PastAttempt, last: PastAttempt) -> bool:

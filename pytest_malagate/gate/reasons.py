@@ -191,6 +191,22 @@ _INTEGRITY = _rows(
         "means; the policy names them so that a person looks at every edit.",
         "Undo the edit of the protected file, or ask a maintainer to make it.",
     ),
+    (
+        "integrity.workflow-changed",
+        "The change edits the workflow that tests it",
+        "A pull request runs its own version of the workflow file. Whoever edits that file decides "
+        "what runs and what is recorded, so evidence from it proves nothing until a person has "
+        "read the edit.",
+        "Move the edit of the workflow into a change of its own, or ask a maintainer to accept it.",
+    ),
+    (
+        "integrity.accepted",
+        "A person accepted a reason",
+        "Somebody with the right to it looked at this reason and decided that it shall not block. "
+        "The decision holds for this commit only, and it is shown with its author.",
+        "Nothing is left to do. Who reviews the change should know of it.",
+        "warn",
+    ),
 )
 
 _MACHINERY = _rows(
@@ -248,6 +264,157 @@ _MACHINERY = _rows(
         "The policy asks for something that this version does not judge",
         "A rule that is written down and silently not applied would be trusted for nothing.",
         "Upgrade malagate to a version that judges the key; until then a person has to check it.",
+        "warn",
+    ),
+    (
+        "machinery.github",
+        "GitHub could not be asked",
+        "Which commit and which run this is comes from GitHub and from nobody else. Without its "
+        "answer nothing can be matched.",
+        "Wait until GitHub answers again, then run the gate's workflow once more; check the "
+        "permissions of its token if it goes on.",
+        "inconclusive",
+    ),
+    (
+        "artifact.missing",
+        "The run left no evidence behind",
+        "A run without an artifact may have tested anything or nothing. What was not handed over "
+        "cannot be judged.",
+        "Look at the run's upload step; let the job upload its output directory even where a step "
+        "before it failed.",
+        "inconclusive",
+    ),
+    (
+        "artifact.expired",
+        "The evidence has expired",
+        "GitHub removes artifacts after a while. What they held is not known any more, whatever "
+        "was made of it then.",
+        "Run the workflow of the change again, so that it leaves new evidence.",
+        "inconclusive",
+    ),
+    (
+        "artifact.digest",
+        "An artifact is not the one that was uploaded",
+        "Its digest differs from the one that GitHub recorded, or there is none to compare with: "
+        "it was damaged or exchanged on the way.",
+        "Run the workflow of the change again. If the digest differs again, tell a maintainer.",
+        "inconclusive",
+    ),
+    (
+        "artifact.unsafe",
+        "An artifact holds what no honest upload holds",
+        "A link, a path that leads out, a doubled name or a file that does not belong there is "
+        "how an archive is made to mean different things to different readers.",
+        "Upload malagate's output directory as it is, and nothing beside it.",
+        "inconclusive",
+    ),
+    (
+        "artifact.too-large",
+        "An artifact is too large",
+        "An archive that unpacks to far more than evidence ever needs, or one of very many, would "
+        "stop the machine that judges it.",
+        "Upload malagate's output directory alone, and join shards into fewer artifacts.",
+        "inconclusive",
+    ),
+    (
+        "artifact.damaged",
+        "An artifact is broken",
+        "Half of an archive may have lost exactly the failure, so what is left is not read.",
+        "Run the workflow of the change again, so that it uploads the evidence once more.",
+        "inconclusive",
+    ),
+    (
+        "evidence.other-run",
+        "The evidence is of another run",
+        "Each record names the run and the attempt that made it. Evidence from elsewhere, however "
+        "green, says nothing about this run.",
+        "Run the validations in the workflow itself, and upload what that run wrote.",
+        "inconclusive",
+    ),
+    (
+        "evidence.other-commit",
+        "The evidence is of another commit",
+        "The records name the commit that was checked out, and it is not the one to be judged.",
+        "Check out the head of the change, or its merge with the base, and run the validations "
+        "there.",
+        "inconclusive",
+    ),
+    (
+        "run.cancelled",
+        "The run did not come to its end",
+        "It was cancelled, it timed out or it never started, so what it left is no answer.",
+        "Run the workflow of the change again and let it finish.",
+        "inconclusive",
+    ),
+    (
+        "run.conclusion",
+        "The run ended as failed though its evidence is good",
+        "A step that is no validation failed, or one failed after the evidence was complete. The "
+        "gate judges the evidence; the run's own mark is for whoever looks after the workflow.",
+        "Look at the failed step of the run.",
+        "warn",
+    ),
+    (
+        "subject.unknown",
+        "No open pull request has this commit as its head",
+        "A verdict belongs to a pull request and its base. Without one there is nothing to judge, "
+        "and no policy to judge by.",
+        "Open a pull request for the branch, or push to the one that is open.",
+        "inconclusive",
+    ),
+    (
+        "subject.ambiguous",
+        "Several pull requests have this commit as their head",
+        "They may have different bases and so different rules; a verdict for one would show on "
+        "all of them.",
+        "Close all but one of them, or give one a commit of its own.",
+        "inconclusive",
+    ),
+    (
+        "subject.superseded",
+        "The pull request has moved on",
+        "A newer commit was pushed while the run was under way. A verdict on the old one would be "
+        "of no use to anybody.",
+        "Wait for the run of the newest commit; it is judged by itself.",
+        "inconclusive",
+    ),
+    (
+        "base.moved",
+        "Tested together with an older base",
+        "The base has changed since the run began, and the two may not go together although each "
+        "is good by itself.",
+        "Update the branch from its base and let the workflow run again, or use a merge queue.",
+        "warn",
+    ),
+    (
+        "baseline.missing",
+        "The base has left no trusted run to compare with",
+        "Without it nobody can say which tests were there before, so tests that are gone and "
+        "coverage that was lost were not judged.",
+        "Let the gate's workflow run on the default branch once; it keeps the baseline.",
+        "warn",
+    ),
+    (
+        "history.rebuilt",
+        "Earlier attempts were counted from the list of runs",
+        "What they failed with has expired or was lost, so the budget holds, but standing still "
+        "may go unseen for an attempt.",
+        "Nothing is left to do. Keep the state artifacts longer if it happens often.",
+        "warn",
+    ),
+    (
+        "history.refused",
+        "A state artifact that is not ours was not used",
+        "Retry state counts only from the gate's own workflow on the default branch. One from "
+        "elsewhere could grant attempts or hide that there is no progress.",
+        "Find out which workflow uploads artifacts under malagate's name.",
+        "warn",
+    ),
+    (
+        "comment.unsent",
+        "The comment could not be written",
+        "The verdict stands in the status and the summary; only the comment is not current.",
+        "Check that the workflow's token may write to pull requests.",
         "warn",
     ),
 )
@@ -354,6 +521,13 @@ _COLLECTION = _rows(
         "Only part of the tests ran",
         "A selection (-k, -m, --lf, a node id, --maxfail) says nothing about the tests outside it.",
         "Run the whole suite: `pytest -p malagate` without options that select tests.",
+    ),
+    (
+        "evidence.unjoined",
+        "The parts do not add up to one suite",
+        "Shards prove what the whole suite would only if they ran on the same files and no test "
+        "is missing between them.",
+        "Run every shard of the same commit, each to its end, and upload all of them.",
     ),
     (
         "evidence.unfinished",
@@ -696,6 +870,21 @@ _RETRY = _rows(
         "Stop here and ask a person to repair the runner or its limits.",
         "inconclusive",
     ),
+    (
+        "retry.stopped",
+        "A person said stop",
+        "Whoever looks after the repository wants no further attempts at this change, whatever "
+        "its evidence says.",
+        "Stop here and ask the person who stopped it.",
+    ),
+    (
+        "retry.reset",
+        "A person granted new attempts",
+        "The budget began anew by the decision of somebody with the right to it, and that is "
+        "shown with its author.",
+        "Nothing is left to do but to use the attempts well.",
+        "warn",
+    ),
 )
 
 # Neither says anything against the work: it waits, and the attempt is not charged.
@@ -730,6 +919,23 @@ _ALL = (
     *_RETRY,
     *_ADMISSION,
 )
+
+ACCEPTABLE = frozenset(
+    {
+        "integrity.policy-changed",
+        "integrity.tests-removed",
+        "integrity.skips-added",
+        "integrity.checks-weakened",
+        "integrity.pragmas-added",
+        "integrity.protected-path",
+        "integrity.workflow-changed",
+        "coverage.total",
+        "coverage.changed",
+        "coverage.decreased",
+    }
+)
+"""What a person may accept: a judgement of taste or of intent. Never a failing test, never missing
+evidence, never the machinery: no word of anybody makes those true."""
 
 REASONS: Mapping[str, ReasonInfo] = MappingProxyType({info.code: info for info in _ALL})
 """Every registered reason by its code, in the order of the phases."""

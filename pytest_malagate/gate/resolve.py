@@ -44,6 +44,14 @@ def resolve(resolutions: Sequence[Resolution], facts: Facts) -> Resolved | None:
     if found is None or found.marker not in Marker.__members__.values():
         return None
     marker = Marker(found.marker)
+    if facts.trust != "local" and facts.touched is None:
+        text = f"{marker} was claimed, but which files the change touches is not known"
+        unverified = reason("resolution.unverifiable", text, severity="warn")
+        return Resolved(marker=marker, decided=False, warnings=(unverified,))
+    if facts.touched and marker is not Marker.DOCS_ONLY:
+        text = f"{marker} was claimed, but the change touches {len(facts.touched)} files"
+        contradicted = reason("resolution.contradicted", text)
+        return Resolved(marker=marker, decided=False, warnings=(contradicted,))
     if marker is Marker.ALREADY_COMPLETE:
         return _already_complete(facts)
     if marker is Marker.DOCS_ONLY:
@@ -71,6 +79,9 @@ def _already_complete(facts: Facts) -> Resolved:
 
 def _docs_only(facts: Facts) -> Resolved:
     marker = Marker.DOCS_ONLY
+    if facts.touched is not None:  # the whole change, whatever its commits are called
+        why = _not_docs(marker, facts.touched)
+        return Resolved(marker=marker, commit=facts.subject.commit, reasons=(why,) if why else ())
     commit = facts.commits.commit if facts.commits else None
     if commit is None:
         missing = reason("commit.missing", f"{marker}: no commit for {facts.subject.task}")

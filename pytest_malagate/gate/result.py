@@ -19,6 +19,9 @@ ProgressState = Literal[
 ]
 NextKind = Literal["none", "fix", "rerun", "rebase", "wait", "ask_human"]
 
+Trust = Literal["local", "job", "workflow", "verified"]
+"""Who vouches for a result. See `GateResult`."""
+
 
 class Value(msgspec.Struct, frozen=True, kw_only=True):
     """Base of the result's parts: every field is always present in the JSON."""
@@ -140,13 +143,20 @@ class NextAction(Value, frozen=True, kw_only=True):
 
 
 class GateResult(Value, frozen=True, kw_only=True):
-    """The verdict. `failure_reasons` are the messages of `reasons`, in the same order."""
+    """The verdict. `failure_reasons` are the messages of `reasons`, in the same order.
+
+    `trust` says who could have forged it. `local`: judged on one's own machine. `job`: evidence
+    and verdict come from one job of a repository that trusts its branches. `workflow`: the
+    evidence is an untrusted workflow's, judged by a trusted one. `verified`: the default
+    branch's own workflow ran the validations.
+    """
 
     schema: str = SCHEMA
     verdict: Verdict
     passed: bool
     subject: Subject = Subject()
     policy: PolicyUsed = PolicyUsed()
+    trust: Trust = "local"
     attempt: Attempt = Attempt()
     progress: Progress = Progress()
     no_progress: bool = False

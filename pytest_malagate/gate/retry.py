@@ -69,6 +69,16 @@ class RetryState(msgspec.Struct, frozen=True, kw_only=True):
             history=tuple(earlier),
         )
 
+    def before_commit(self, commit: str | None) -> RetryState:
+        """The state that the last attempt was judged with, which was one at `commit`.
+
+        Where that attempt is counted but not recorded (the history was rebuilt), only its number
+        is taken back.
+        """
+        if self.history and self.history[-1].commit == commit:
+            return self.before_last()
+        return msgspec.structs.replace(self, gate_attempt=max(1, self.gate_attempt - 1))
+
     def after_infrastructure(self) -> RetryState:
         """The state after an evaluation that the machinery spoiled: only its own budget is used."""
         return msgspec.structs.replace(self, infra_attempts=self.infra_attempts + 1)

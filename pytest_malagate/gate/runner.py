@@ -128,7 +128,9 @@ class GateRunner:
     def _adjusted(self, spec: ValidationSpec) -> ValidationSpec:
         config, coverage, retry = self._config, spec.coverage, spec.retry
         if config.coverage_threshold is not None:
-            coverage = CoverageRule(min_percent=config.coverage_threshold)
+            coverage = msgspec.structs.replace(
+                coverage or CoverageRule(), min_percent=config.coverage_threshold
+            )
         if config.max_gate_retries is not None:
             retry = msgspec.structs.replace(retry, max_attempts=config.max_gate_retries)
         required = tuple(n for n in spec.required if n not in config.disable_validations)

@@ -64,9 +64,13 @@ class Validation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CoverageRule(msgspec.Struct, frozen=True, kw_only=True):
-    """Bounds in percent, 0 to 100. None: no bound of that sort."""
+    """Bounds in percent, 0 to 100. None: no bound of that sort.
+
+    `no_decrease`: not below what the base's own run measured, where that is known.
+    """
 
     min_percent: float | None = None
+    no_decrease: bool = False
 
 
 class RetryRule(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,6 +104,8 @@ class ValidationSpec(msgspec.Struct, frozen=True, kw_only=True):
 
     `required` keeps the policy's order, and reasons name validations in that order. A name in
     `required` that `validations` does not define is never satisfied (it fails closed).
+    `explicit` are keys of the policy, `section.key`, that its file sets itself and that can be
+    judged only where the facts to do it are known: where they are not, the result says so.
     """
 
     scope: ValidationScope = ValidationScope.TASK
@@ -108,6 +114,7 @@ class ValidationSpec(msgspec.Struct, frozen=True, kw_only=True):
     coverage: CoverageRule | None = None
     retry: RetryRule = RetryRule()
     integrity: IntegrityRule = IntegrityRule()
+    explicit: tuple[str, ...] = ()
 
     def validation(self, name: str) -> Validation | None:
         """The definition of a name, or None if the policy defines none."""

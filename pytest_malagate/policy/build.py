@@ -16,14 +16,14 @@ from pytest_malagate.policy.table import POLICY
 
 # Keys that are understood and kept, but that this version holds no change against.
 _UNJUDGED = {
-    "coverage": ("min_changed_percent", "no_decrease"),
-    "integrity": (
-        "tests_removed",
-        "skips_added",
-        "checks_weakened",
-        "pragmas_added",
-        "protected_paths",
-    ),
+    "coverage": ("min_changed_percent",),
+    "integrity": ("checks_weakened", "pragmas_added"),
+}
+
+# Keys that can be judged only where the change's base, or all that it touches, is known.
+_NEEDS_THE_BASE = {
+    "coverage": ("no_decrease",),
+    "integrity": ("tests_removed", "skips_added", "protected_paths"),
 }
 
 
@@ -58,7 +58,9 @@ def _policy(values: dict[str, Any], file: str) -> Policy:
         given["scopes"] = _scopes(given)
     elif "scopes" in given:
         given["scopes"] = {**Policy().scopes, **given["scopes"]}
-    return msgspec.convert({**given, "file": file, "unjudged": _unjudged(values)}, Policy)
+    given["unjudged"] = _set_keys(values, _UNJUDGED)
+    given["explicit"] = _set_keys(values, _NEEDS_THE_BASE)
+    return msgspec.convert({**given, "file": file}, Policy)
 
 
 def _scopes(given: dict[str, Any]) -> dict[str, list[str]]:
@@ -70,10 +72,11 @@ def _scopes(given: dict[str, Any]) -> dict[str, list[str]]:
     return scopes
 
 
-def _unjudged(values: dict[str, Any]) -> list[str]:
+def _set_keys(values: dict[str, Any], sections: dict[str, tuple[str, ...]]) -> list[str]:
+    """Those of the keys that the file sets to something."""
     return [
         f"{section}.{key}"
-        for section, keys in _UNJUDGED.items()
+        for section, keys in sections.items()
         for key in keys
         if _asks_for_something(values.get(section, {}).get(key))
     ]

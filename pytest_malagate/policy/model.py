@@ -90,7 +90,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
 
     `validations` and the names in `scopes` keep the file's order. `coverage` is None if the
     policy does not speak of it. `file` is where the policy was read (None: nowhere). `unjudged`
-    names the keys that the file sets and that this version of malagate does not judge yet.
+    names the keys that the file sets and that this version of malagate does not judge yet;
+    `explicit` those that it sets and that can be judged only where the facts to do it are known.
     """
 
     version: int = VERSION
@@ -105,6 +106,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     coordinate: CoordinatePolicy = CoordinatePolicy()
     file: str | None = None
     unjudged: tuple[str, ...] = ()
+    explicit: tuple[str, ...] = ()
 
     @property
     def digest(self) -> str:
@@ -114,7 +116,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
         order of validations and of the names in a scope does, because reasons follow it.
         """
         meaning = msgspec.to_builtins(self)
-        del meaning["file"], meaning["unjudged"]
+        for key in ("file", "unjudged", "explicit"):
+            del meaning[key]
         canonical = json.dumps(meaning, sort_keys=True, separators=(",", ":"), allow_nan=False)
         return f"sha256:{hashlib.sha256(canonical.encode()).hexdigest()}"
 
@@ -125,11 +128,15 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
         its definition says that it never blocks.
         """
         bounds = self.coverage
+        rule = None
+        if bounds is not None:
+            rule = CoverageRule(min_percent=bounds.min_percent, no_decrease=bounds.no_decrease)
         return ValidationSpec(
             scope=scope,
             validations=self.validations,
             required=self.scopes[scope],
-            coverage=CoverageRule(min_percent=bounds.min_percent) if bounds else None,
+            coverage=rule,
             retry=self.retry,
             integrity=self.integrity,
+            explicit=self.explicit,
         )

@@ -166,7 +166,8 @@ _INTEGRITY = Table(
         "pragmas_added": _severity("Pragmas that take code out of a check.", "added_pragmas"),
         "policy_changed": _severity("A change of the policy itself.", "changed_policy"),
         "protected_paths": ListOf(
-            doc="Glob patterns of files that a change should leave alone.",
+            doc="Patterns, as in a .gitignore, of files that a change must leave alone: one "
+            "without a slash matches a name at any depth; there is no negation.",
             also=("protected", "protected_files", "protect"),
             item=_TEXT,
         ),

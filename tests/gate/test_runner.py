@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -21,7 +22,9 @@ from pytest_malagate import (
 )
 from pytest_malagate.gate.evidence import Evidence
 from pytest_malagate.gate.facts import Facts
-from tests.gate.cases import evidence, facts, only_tests, spec, test_run
+from pytest_malagate.gate.population import Population
+from pytest_malagate.gate.spec import CoverageRule
+from tests.gate.cases import evidence, facts, measured, only_tests, spec, test_run
 
 
 class Collector:
@@ -145,3 +148,18 @@ def test_every_public_name_can_be_imported() -> None:
     assert set(pytest_malagate.__all__) <= set(dir(pytest_malagate))
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         pytest_malagate.nothing  # noqa: B018
+
+
+def test_another_threshold_leaves_the_other_bounds_of_coverage() -> None:
+    rule = only_tests(coverage=CoverageRule(min_percent=90.0, no_decrease=True))
+    base = Population(ran=frozenset({"t"}), percent=80.0)
+    world = facts(population=base, baseline_population=base)
+    seen = evidence(test_run(coverage=measured(70.0)))
+
+    class Known(Collector):
+        def collect(self, *args: Any) -> tuple[Evidence, Facts]:
+            return self.seen, world
+
+    runner = GateRunner(Known(seen, rule), GateRunnerConfig(coverage_threshold=60.0))
+    result = runner.run_per_issue_gate(PerIssueGateInput(issue_id="x-1")).gate_result
+    assert [why.code for why in result.reasons] == ["coverage.decreased"]

@@ -53,11 +53,13 @@ def test_every_key_of_a_full_policy_is_read() -> None:
         file="malagate.yaml",
         unjudged=(
             "coverage.min_changed_percent",
+            "integrity.checks_weakened",
+            "integrity.pragmas_added",
+        ),
+        explicit=(
             "coverage.no_decrease",
             "integrity.tests_removed",
             "integrity.skips_added",
-            "integrity.checks_weakened",
-            "integrity.pragmas_added",
             "integrity.protected_paths",
         ),
     )
@@ -137,15 +139,42 @@ def test_a_yaml_off_means_off_though_yaml_reads_a_boolean(word: str) -> None:
         ("", ()),
         ("coverage: {min_percent: 85, no_decrease: false}", ()),
         ("coverage: {min_changed_percent: 0}", ("coverage.min_changed_percent",)),
-        ("coverage: {no_decrease: true}", ("coverage.no_decrease",)),
         ("integrity: {policy_changed: fail, skips_added: off, protected_paths: []}", ()),
         ("integrity: {pragmas_added: warn}", ("integrity.pragmas_added",)),
-        ("integrity: {protected_paths: [a]}", ("integrity.protected_paths",)),
         ("serial: {enabled: true}\nfreeze: {}\nreconcile: {}\ncoordinate: {max_agents: 1}", ()),
     ],
 )
 def test_keys_that_are_set_but_not_judged_yet_are_named(text: str, unjudged: tuple[str]) -> None:
     assert yaml_policy(text).unjudged == unjudged
+
+
+@pytest.mark.parametrize(
+    ("text", "explicit"),
+    [
+        ("", ()),
+        ("coverage: {no_decrease: false}", ()),
+        ("coverage: {no_decrease: true}", ("coverage.no_decrease",)),
+        ("integrity: {tests_removed: off, skips_added: warn}", ("integrity.skips_added",)),
+        ("integrity: {protected_paths: [a]}", ("integrity.protected_paths",)),
+        ("integrity: {policy_changed: fail, protected_paths: []}", ()),
+    ],
+)
+def test_keys_that_are_judged_only_where_the_base_is_known_are_named(
+    text: str, explicit: tuple[str, ...]
+) -> None:
+    policy = yaml_policy(text)
+    assert policy.explicit == explicit
+    assert policy.spec(ValidationScope.TASK).explicit == explicit
+
+
+def test_a_default_that_is_written_out_does_not_change_the_digest() -> None:
+    assert yaml_policy("integrity: {tests_removed: fail}").digest == yaml_policy("").digest
+
+
+def test_no_decrease_reaches_the_judge() -> None:
+    rule = yaml_policy("coverage: {no_decrease: true}").spec(ValidationScope.TASK).coverage
+    assert rule is not None
+    assert rule.no_decrease
 
 
 @pytest.mark.parametrize(
