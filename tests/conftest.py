@@ -17,7 +17,7 @@ import pytest
 from pytest_malagate.collect.reading import read_evidence
 from pytest_malagate.gate.evidence import Evidence
 
-pytest_plugins = ["pytester"]
+pytest_plugins = ["pytester", "tests.twin.fixtures"]
 
 # A shell starts background jobs deaf to Ctrl-C, nohup to a hang-up; what the tests start must not
 # inherit that.

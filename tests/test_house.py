@@ -28,9 +28,9 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("repository",),
     ("collect", "queue", "policy"),
     ("report", "base_policy", "subject", "schemas"),
-    ("local",),
+    ("local", "github"),
     ("journal", "plugin_coverage", "rerun"),
-    ("session", "demo"),
+    ("session", "demo", "action"),
     ("plugin", "cli"),
     ("__init__", "__main__"),
 )

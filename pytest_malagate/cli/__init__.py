@@ -21,6 +21,7 @@ COMMANDS = {
     "ingest": ("ingest", "record the evidence of an agent's session log"),
     "explain": ("explain", "say what a reason code means and how to fix it"),
     "schema": ("schema", "print one of the published JSON Schemas"),
+    "action": ("action", "what action.yml runs in a GitHub Actions job"),
     "demo": ("demo", "play an agent's story in a temporary repository"),
 }
 

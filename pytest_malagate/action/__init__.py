@@ -1,0 +1,19 @@
+"""`malagate action`: from the event to the verdict, and how it is told.
+
+inputs      what the workflow asks for
+subjects    what is judged: a pull request's head, a merge group, a pushed commit
+gathering   evidence out of artifacts, or out of this job's own directory
+binding     is it evidence of this commit, this tree, this run?
+rules       the policy of the base, and what the change does to it
+memory      what is kept of a pull request between evaluations (the state artifact)
+history     that memory found again, or rebuilt from the list of runs
+baseline    the tests and the coverage of the base
+judging     all of it together, into a GateResult
+commands    `/gate …` in comments
+comment     the one comment
+speaking    status, comment, labels
+telling     the job's own outputs, annotations and summary
+gate        one evaluation from start to end
+collecting  the untrusted half: run, and hand the evidence over
+entry       event -> mode -> calls -> outputs -> exit code
+"""

@@ -1,0 +1,124 @@
+"""The memory of a pull request, found again in a trusted run's artifact, or rebuilt.
+
+A state artifact counts only if its run is ours: this repository, an event and a branch of which a
+change cannot choose the workflow file, and this very workflow. Anybody may upload an artifact of
+that name, so the others are passed over and said to be.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from pytest_malagate.action.memory import MAX_STATE, STATE_FILE, Memory, decode_memory
+from pytest_malagate.action.subjects import Judged
+from pytest_malagate.gate.retry import RetryState
+from pytest_malagate.github.archive import ArtifactError
+from pytest_malagate.github.artifacts import Contents, Trusted, fetch, newest_trusted
+from pytest_malagate.github.client import Client
+from pytest_malagate.github.environment import RunnerEnvironment
+from pytest_malagate.github.records import Artifact, Pull, Run
+from pytest_malagate.github.runs import earlier_failures, run_of, vouch
+from pytest_malagate.report.text import plain
+
+CONTENTS = Contents(wanted={STATE_FILE: MAX_STATE}, raw=STATE_FILE)
+TRUSTED_EVENTS = frozenset({"workflow_run", "issue_comment", "schedule", "workflow_dispatch"})
+"""Events that run the default branch's own workflow file."""
+
+
+class Recalled(msgspec.Struct, frozen=True, kw_only=True):
+    """The memory, and what there is to say about how it was found: (reason code, message)."""
+
+    memory: Memory
+    warnings: tuple[tuple[str, str], ...] = ()
+
+
+def state_name(number: int) -> str:
+    """The name of a pull request's state artifact."""
+    return f"malagate-state-pr-{number}"
+
+
+def trusted_sources(runner: RunnerEnvironment, pull: Pull | None) -> Trusted:
+    """Whose state counts. `pull` is named where the branch itself is trusted (one job)."""
+    sources = [(runner.default_branch, TRUSTED_EVENTS | {"push"})]
+    if pull is not None:
+        sources.append((pull.head.ref, frozenset({"pull_request"})))
+    return Trusted(
+        repository_id=runner.event.repository.id,
+        workflow=runner.workflow,
+        sources=tuple(sources),
+    )
+
+
+def recall(client: Client, runner: RunnerEnvironment, subject: Judged, pull: Pull) -> Recalled:
+    """What is known of a pull request's earlier evaluations. Raises GitHubError."""
+    trusted = trusted_sources(runner, pull if subject.trust == "job" else None)
+    seen: dict[int, Run] = {}
+
+    def vouched(run_id: int) -> bool:
+        seen[run_id] = run_of(client, run_id)
+        return vouch(seen[run_id], trusted)
+
+    warnings: list[tuple[str, str]] = []
+    memory = _newest(client, runner, pull, trusted, vouched, warnings)
+    if memory is not None:
+        return Recalled(memory=memory, warnings=tuple(warnings))
+    memory, rebuilt = _rebuilt(client, runner, subject, pull)
+    return Recalled(memory=memory, warnings=(*warnings, *rebuilt))
+
+
+def _newest(
+    client: Client,
+    runner: RunnerEnvironment,
+    pull: Pull,
+    trusted: Trusted,
+    vouched: Callable[[int], bool],
+    warnings: list[tuple[str, str]],
+) -> Memory | None:
+    found = newest_trusted(client, state_name(pull.number), trusted, vouched)
+    if found.refused:
+        text = f"{found.refused} state artifacts are not of a trusted run and were passed over"
+        warnings.append(("history.refused", text))
+    for artifact in found.artifacts:
+        try:
+            return _read(client, runner, pull, artifact)
+        except ArtifactError as error:
+            warnings.append(("history.refused", f"A state artifact was passed over: {error}"))
+    return None
+
+
+def _read(client: Client, runner: RunnerEnvironment, pull: Pull, artifact: Artifact) -> Memory:
+    with tempfile.TemporaryDirectory(dir=runner.temp, prefix="malagate-") as directory:
+        into = Path(directory) / "state"
+        into.mkdir()
+        secure = runner.api_url.startswith("https:")
+        files = fetch(client, artifact, into, CONTENTS, secure=secure)
+        if STATE_FILE not in files:
+            raise ArtifactError("artifact.missing", f"{artifact.name} holds no {STATE_FILE}")
+        data = files[STATE_FILE].read_bytes()
+    try:
+        return decode_memory(data, repository=runner.repository, pull_request=pull.number)
+    except (ValueError, RecursionError) as error:
+        text = f"{artifact.name} cannot be read: {plain(str(error), 200)}"
+        raise ArtifactError("artifact.damaged", text) from error
+
+
+def _rebuilt(
+    client: Client, runner: RunnerEnvironment, subject: Judged, pull: Pull
+) -> tuple[Memory, tuple[tuple[str, str], ...]]:
+    """A fresh memory; where earlier runs failed, with as many attempts used as they were heads."""
+    memory = Memory(repository=runner.repository, pull_request=pull.number)
+    run = subject.run or run_of(client, runner.run_id)
+    heads = earlier_failures(client, run)
+    if not heads:
+        return memory, ()
+    text = (
+        f"The history of #{pull.number} is missing or has expired; {len(heads)} earlier failed "
+        "heads were counted from the list of runs, what failed in them is not known"
+    )
+    retry = RetryState(gate_attempt=1 + len(heads), previous_commit_hash=heads[-1])
+    memory = msgspec.structs.replace(memory, retry=retry, rebuilt=True)
+    return memory, (("history.rebuilt", text),)

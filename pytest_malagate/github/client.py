@@ -1,0 +1,294 @@
+"""One client for one repository: requests, their patience, and which of them may be sent twice.
+
+PyGithub's own retries are off: they send a POST again after a 502 that may have been answered
+after the write. Here a request is repeated only if repeating cannot do harm, or if GitHub said
+that it was not carried out (a rate limit). Waiting has one budget for the client's whole life, so
+that a failing GitHub ends an evaluation instead of holding a runner.
+
+Sources: GitHub's "Best practices for using the REST API" (retry-after, x-ratelimit-reset, a minute
+and then longer otherwise, a second between writes).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Literal, TypeVar
+
+import msgspec
+import requests
+from github import Auth, Github
+
+from pytest_malagate.errors import MachineryError
+from pytest_malagate.report.text import plain
+
+Verb = Literal["GET", "POST", "PATCH", "PUT", "DELETE"]
+T = TypeVar("T")
+
+API_VERSION = "2022-11-28"
+TRIES = 4
+PER_PAGE = 100
+_FIRST_WAIT = 1.0
+_LIMIT_WAIT = 60.0  # where GitHub names no time of its own
+_SHOWN = 200
+
+
+class GitHubError(MachineryError):
+    """GitHub could not be asked, or refused.
+
+    `status` is the HTTP status, None where there was no answer. `uncertain` is true for a write
+    of which nobody knows whether it was carried out.
+    """
+
+    def __init__(self, message: str, *, status: int | None = None, uncertain: bool = False) -> None:
+        super().__init__(message)
+        self.status = status
+        self.uncertain = uncertain
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What came back: the status, the headers by lower-case name, the body."""
+
+    status: int
+    headers: Mapping[str, Any]
+    body: str
+
+
+class Manners(msgspec.Struct, frozen=True, kw_only=True):
+    """How the client behaves, in seconds: between two writes, for an answer, waiting in all."""
+
+    write_spacing: float = 1.0
+    timeout: int = 20
+    patience: float = 90.0
+    sleep: Callable[[float], None] = time.sleep
+    now: Callable[[], float] = time.time
+
+
+class _Request(msgspec.Struct, frozen=True, kw_only=True):
+    """One request. `kind` is what the answer must decode to; `repeatable`: twice is as once."""
+
+    verb: Verb
+    path: str
+    parameters: Mapping[str, Any] = {}
+    body: Any = None
+    accept: str = "application/vnd.github+json"
+    repeatable: bool = False
+    redirect: bool = False
+    kind: Any = None
+
+    @property
+    def harmless(self) -> bool:
+        """True if it may be sent again although it may have been carried out."""
+        return self.repeatable or self.verb == "GET"
+
+    def __str__(self) -> str:
+        return f"{self.verb} {plain(self.path, _SHOWN)}"
+
+
+class Client:
+    """Requests to one repository, `owner/name`, with one token.
+
+    `api_url` is `GITHUB_API_URL`. Not for use by several threads. Every method raises GitHubError.
+    """
+
+    def __init__(
+        self,
+        token: str,
+        repository: str,
+        *,
+        api_url: str = "https://api.github.com",
+        manners: Manners | None = None,
+    ) -> None:
+        manners = manners or Manners()
+        self.repository = repository
+        self.made = 0
+        """How many requests were sent, repeated ones included."""
+        self._manners, self._patience = manners, manners.patience
+        self._github = Github(
+            auth=Auth.Token(token) if token else None,
+            base_url=api_url.rstrip("/"),
+            timeout=manners.timeout,
+            retry=None,
+            seconds_between_requests=0,
+            seconds_between_writes=manners.write_spacing,
+            api_version=API_VERSION,
+            user_agent="malagate",
+            lazy=True,
+        )
+
+    def close(self) -> None:
+        """Closes the connections."""
+        self._github.close()
+
+    # --- reading ---
+
+    def get(self, path: str, kind: type[T], **parameters: str | int) -> T:
+        """The answer as a value. `path` is relative to the repository."""
+        asked = _Request(verb="GET", path=path, parameters=parameters, kind=kind)
+        return _decode(self._ask(asked).body, kind)
+
+    def find(self, path: str, kind: type[T], **parameters: str | int) -> T | None:
+        """As `get`; None if GitHub knows nothing of that name."""
+        try:
+            return self.get(path, kind, **parameters)
+        except GitHubError as error:
+            if error.status == 404:
+                return None
+            raise
+
+    def pages(
+        self, path: str, kind: type[T], *, limit: int = 10, **parameters: str | int
+    ) -> Iterator[T]:
+        """Page after page, at most `limit` of them, as long as GitHub names a next one."""
+        for page in range(1, limit + 1):
+            asked = {"per_page": PER_PAGE, **parameters, "page": page}
+            answer = self._ask(_Request(verb="GET", path=path, parameters=asked, kind=kind))
+            yield _decode(answer.body, kind)
+            if 'rel="next"' not in str(answer.headers.get("link", "")):
+                return
+
+    def text(self, path: str, accept: str, **parameters: str | int) -> str | None:
+        """The body itself, in the media type `accept`; None if it is not there."""
+        try:
+            asked = _Request(verb="GET", path=path, parameters=parameters, accept=accept)
+            return self._ask(asked).body
+        except GitHubError as error:
+            if error.status == 404:
+                return None
+            raise
+
+    def location(self, path: str) -> str:
+        """Where GitHub redirects to. The address is a credential: it must never be printed."""
+        answer = self._ask(_Request(verb="GET", path=path, redirect=True))
+        location = answer.headers.get("location")
+        if not isinstance(location, str) or not location:
+            raise GitHubError(f"GET {path}: GitHub named no place to download from")
+        return location
+
+    # --- writing ---
+
+    def write(self, verb: Verb, path: str, body: Any = None) -> None:
+        """A write that may be repeated: doing it twice is doing it once."""
+        self._ask(_Request(verb=verb, path=path, body=body, repeatable=True))
+
+    def create(self, path: str, body: Any, kind: type[T]) -> T:
+        """A write that must not be repeated. Where GitHubError is `uncertain`, it may be done."""
+        return _decode(self._ask(_Request(verb="POST", path=path, body=body, kind=kind)).body, kind)
+
+    # --- one request ---
+
+    def _ask(self, request: _Request) -> Answer:
+        pause = _FIRST_WAIT
+        for tries_left in reversed(range(TRIES)):
+            try:
+                return self._try(request)
+            except _Passing as passing:
+                wait = max(pause, passing.pause)
+                if not (tries_left and passing.again and wait <= self._patience):
+                    raise passing.trouble from None
+            self._patience -= wait
+            self._manners.sleep(wait)
+            pause *= 2
+        raise AssertionError("the last try returns or raises")
+
+    def _try(self, request: _Request) -> Answer:
+        """Sends once. Raises _Passing for what may be another time, GitHubError for what stays."""
+        doubt = not request.harmless
+        try:
+            answer = self._send(request)
+        except (requests.RequestException, OSError, RuntimeError, ValueError) as error:
+            text = f"{request}: {_described(error)}"
+            raise _Passing(GitHubError(text, uncertain=doubt), again=not doubt) from error
+        status = answer.status
+        limited = _limit_pause(answer, self._manners.now())
+        if limited is not None:
+            text = f"{request}: GitHub's rate limit is used up"
+            raise _Passing(GitHubError(text, status=status), again=True, pause=limited)
+        if status >= 500:
+            text = f"{request}: GitHub answered {status}"
+            trouble = GitHubError(text, status=status, uncertain=doubt)
+            raise _Passing(trouble, again=not doubt)
+        _raise_refused(request, answer)
+        try:
+            if request.kind is not None:
+                _decode(answer.body, request.kind)
+        except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+            text = f"{request}: GitHub's answer makes no sense: {plain(str(error), _SHOWN)}"
+            trouble = GitHubError(text, status=status, uncertain=doubt)
+            raise _Passing(trouble, again=not doubt) from error
+        return answer
+
+    def _send(self, request: _Request) -> Answer:
+        self.made += 1
+        status, headers, text = self._github.requester.requestJson(
+            request.verb,
+            f"/repos/{self.repository}{request.path}",
+            parameters=dict(request.parameters),
+            headers={"Accept": request.accept},
+            input=request.body,
+        )
+        return Answer(status, headers, text or "")
+
+
+class _Passing(Exception):
+    """Trouble that another try may not meet, if `again` allows one, after `pause` seconds."""
+
+    def __init__(self, trouble: GitHubError, *, again: bool, pause: float = 0.0) -> None:
+        super().__init__(str(trouble))
+        self.trouble, self.again, self.pause = trouble, again, pause
+
+
+def _decode(body: str, kind: type[T]) -> T:
+    return msgspec.json.decode(body.encode(), type=kind)
+
+
+def _limit_pause(answer: Answer, now: float) -> float | None:
+    """How many seconds a rate limit asks to wait; None if there is none."""
+    if answer.status not in (403, 429):
+        return None
+    after = answer.headers.get("retry-after")
+    if after is not None and str(after).isdecimal():
+        return float(after)
+    if str(answer.headers.get("x-ratelimit-remaining")) == "0":
+        reset = str(answer.headers.get("x-ratelimit-reset", ""))
+        return max(float(reset) - now, 0.0) + 1.0 if reset.isdecimal() else _LIMIT_WAIT
+    if answer.status == 429 or "secondary rate limit" in answer.body:
+        return _LIMIT_WAIT
+    return None
+
+
+_ADVICE = {
+    401: "the token is not valid",
+    403: "the token may not do this: see the permissions that the documentation lists",
+    404: "it is not there, or the token may not see it",
+    410: "it is gone",
+}
+
+
+def _raise_refused(request: _Request, answer: Answer) -> None:
+    """Raises the error of an answer that will not become another by asking again."""
+    if answer.status in (301, 302, 307) if request.redirect else 200 <= answer.status < 300:
+        return
+    said = _message(answer.body)
+    words = "; ".join(filter(None, (said, _ADVICE.get(answer.status, ""))))
+    text = f"{request}: GitHub answered {answer.status}" + (f" ({words})" if words else "")
+    raise GitHubError(text, status=answer.status)
+
+
+class _Said(msgspec.Struct):
+    message: str = ""
+
+
+def _message(body: str) -> str:
+    try:
+        return plain(msgspec.json.decode(body.encode(), type=_Said).message, _SHOWN)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return ""
+
+
+def _described(error: Exception) -> str:
+    if isinstance(error, requests.Timeout):
+        return "GitHub did not answer in time"
+    if isinstance(error, requests.ConnectionError):
+        return "the connection to GitHub failed"
+    return plain(f"the answer could not be read ({type(error).__name__}: {error})", _SHOWN)

@@ -1,0 +1,38 @@
+"""What somebody may do here. Asked of the API, never read from an association."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+import msgspec
+
+from pytest_malagate.github.client import Client
+from pytest_malagate.github.records import Permission
+
+RANKS = ("none", "read", "triage", "write", "maintain", "admin")
+"""Permissions from the least to the most, by GitHub's own names."""
+
+
+class Person(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody's right in this repository. `human` is false for bots and apps."""
+
+    login: str
+    rank: str
+    human: bool
+
+    def may(self, needed: str) -> bool:
+        """True if the right is `needed` or more."""
+        return RANKS.index(self.rank) >= RANKS.index(needed)
+
+
+def person(client: Client, login: str) -> Person:
+    """The right of a login; `none` for somebody that GitHub does not know here.
+
+    Custom roles count as the permission that they are built on. Raises GitHubError.
+    """
+    answer = client.find(f"/collaborators/{quote(login, safe='')}/permission", Permission)
+    if answer is None:
+        return Person(login=login, rank="none", human=False)
+    rank = answer.role_name if answer.role_name in RANKS else answer.permission
+    human = answer.user is not None and answer.user.type == "User"
+    return Person(login=login, rank=rank if rank in RANKS else "none", human=human)
