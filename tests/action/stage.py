@@ -108,9 +108,11 @@ class Stage:
     def git(self, *args: str) -> str:
         """git in the bare repository behind the twin's."""
         argv = ["git", "--git-dir", str(self.repo.git_dir), *args]
-        done = subprocess.run(
-            argv, check=True, capture_output=True, text=True, env=clean_environment()
-        )
+        who = self.twin.somebody("mallory")
+        environ = clean_environment()
+        for role in ("AUTHOR", "COMMITTER"):
+            environ |= {f"GIT_{role}_NAME": who.name, f"GIT_{role}_EMAIL": who.email}
+        done = subprocess.run(argv, check=True, capture_output=True, text=True, env=environ)
         return done.stdout.strip()
 
     def tested(self, pull: Any, *, conclusion: str | None = None, **changes: Any) -> Any:

@@ -178,6 +178,21 @@ def test_a_change_to_the_workflow_does_not_matter_where_the_default_branch_s_run
     assert told.outputs["verdict"] == "pass"
 
 
+def test_a_command_judges_the_verified_evidence_again(stage: Stage) -> None:
+    stage.repo.permission("alice", "maintain")
+    pull = stage.opened()
+    trigger = stage.repo.run(workflow=TESTS_YML, event="pull_request", pull=pull)
+    trigger.finish("success")
+    mine = stage.repo.run(workflow=GATE_YML, event="workflow_run")
+    facts = {"commit": pull.head_sha, "tree": stage.tree_of(pull.head_sha)}
+    mine.artifact("malagate-evidence", stage.recorded(mine, tests=FAILING, **facts).files())
+    payload = stage.twin.event("workflow_run", run=trigger)
+    assert stage.act("workflow_run", payload, run=mine, evidence_run="this").codes
+    told = stage.say(pull, "alice", "/gate retry")
+    assert (told.outputs["verdict"], told.codes) == ("fail", ["tests.failed"])
+    assert told.result["trust"] == "verified"
+
+
 # --- the untrusted half ---
 
 
