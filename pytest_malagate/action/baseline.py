@@ -11,12 +11,11 @@ from pathlib import Path
 
 import msgspec
 
-from pytest_malagate.action.history import TRUSTED_EVENTS
 from pytest_malagate.action.memory import Memory
-from pytest_malagate.action.subjects import Judged
+from pytest_malagate.action.subjects import Judged, own_runs
 from pytest_malagate.gate.population import Population
 from pytest_malagate.github.archive import ArtifactError
-from pytest_malagate.github.artifacts import Contents, Trusted, fetch, newest_trusted
+from pytest_malagate.github.artifacts import Contents, fetch, newest_trusted
 from pytest_malagate.github.client import Client
 from pytest_malagate.github.contents import compare
 from pytest_malagate.github.environment import RunnerEnvironment
@@ -64,11 +63,7 @@ def find_baseline(
     """
     if subject.base_branch != runner.default_branch:
         return BaselineFinding(why=f"{subject.base_branch} is not the default branch")
-    trusted = Trusted(
-        repository_id=runner.event.repository.id,
-        workflow=runner.workflow,
-        sources=((runner.default_branch, TRUSTED_EVENTS | {"push"}),),
-    )
+    trusted = own_runs(runner)
     checked: list[int] = []
 
     def vouched(run_id: int) -> bool:

@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from pytest_malagate.action.memory import MAX_STATE, STATE_FILE, Memory, decode_memory
-from pytest_malagate.action.subjects import Judged
+from pytest_malagate.action.subjects import Judged, own_runs
 from pytest_malagate.gate.retry import RetryState
 from pytest_malagate.github.archive import ArtifactError
 from pytest_malagate.github.artifacts import Contents, Trusted, fetch, newest_trusted
@@ -25,8 +25,6 @@ from pytest_malagate.github.runs import earlier_failures, run_of, vouch
 from pytest_malagate.report.text import plain
 
 CONTENTS = Contents(wanted={STATE_FILE: MAX_STATE}, raw=STATE_FILE)
-TRUSTED_EVENTS = frozenset({"workflow_run", "issue_comment", "schedule", "workflow_dispatch"})
-"""Events that run the default branch's own workflow file."""
 
 
 class Recalled(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,21 +39,11 @@ def state_name(number: int) -> str:
     return f"malagate-state-pr-{number}"
 
 
-def trusted_sources(runner: RunnerEnvironment, pull: Pull | None) -> Trusted:
-    """Whose state counts. `pull` is named where the branch itself is trusted (one job)."""
-    sources = [(runner.default_branch, TRUSTED_EVENTS | {"push"})]
-    if pull is not None:
-        sources.append((pull.head.ref, frozenset({"pull_request"})))
-    return Trusted(
-        repository_id=runner.event.repository.id,
-        workflow=runner.workflow,
-        sources=tuple(sources),
-    )
-
-
 def recall(client: Client, runner: RunnerEnvironment, subject: Judged, pull: Pull) -> Recalled:
     """What is known of a pull request's earlier evaluations. Raises GitHubError."""
-    trusted = trusted_sources(runner, pull if subject.trust == "job" else None)
+    # In one job the branch itself is trusted; otherwise the default branch's workflow alone.
+    also = ((pull.head.ref, frozenset({"pull_request"})),) if subject.trust == "job" else ()
+    trusted = own_runs(runner, *also)
     seen: dict[int, Run] = {}
 
     def vouched(run_id: int) -> bool:

@@ -10,16 +10,20 @@ from msgspec.structs import replace
 from pytest_malagate.action.inputs import Inputs
 from pytest_malagate.errors import UsageError
 from pytest_malagate.gate.spec import ValidationScope
+from pytest_malagate.github.artifacts import Trusted
 from pytest_malagate.github.client import Client
 from pytest_malagate.github.contents import commit_at
 from pytest_malagate.github.environment import RunnerEnvironment
 from pytest_malagate.github.pulls import pull_of, pull_of_run
 from pytest_malagate.github.records import Pull, Run
-from pytest_malagate.github.runs import latest_of_head, run_of
+from pytest_malagate.github.runs import latest_of_head, run_of, vouch
 
 Trust = Literal["job", "workflow", "verified"]
 
 _NEVER_RAN = frozenset({"cancelled", "timed_out", "startup_failure", "action_required", "stale"})
+OWN_EVENTS = frozenset({"workflow_run", "issue_comment", "schedule", "workflow_dispatch", "push"})
+"""Events that run the default branch's own workflow file, on the default branch."""
+
 BASELINE_EVENTS = frozenset({"push", "schedule", "workflow_dispatch"})
 
 
@@ -110,16 +114,41 @@ def subject_of_pull(
     client: Client, runner: RunnerEnvironment, inputs: Inputs, pull: Pull, run_id: int | None
 ) -> Judged | Nothing:
     """A pull request by its number; `run_id` is the run that its evidence was in before."""
-    if run_id is not None:
-        run = run_of(client, run_id)
-    else:
-        newest = latest_of_head(client, pull.head.sha, "pull_request")
-        if newest is None:
-            return Nothing(why=f"no run has tested {pull.head.sha[:12]} yet")
-        run = newest
+    run = run_of(client, run_id) if run_id is not None else None
+    if run is not None and vouch(run, own_runs(runner)):
+        return _verified_again(pull, run)
+    if run is None:
+        run = latest_of_head(client, pull.head.sha, "pull_request")
+    if run is None:
+        return Nothing(why=f"no run has tested {pull.head.sha[:12]} yet")
     if run.head_sha != pull.head.sha:
         return Nothing(why=f"the head of #{pull.number} has moved on from {run.head_sha[:12]}")
     return _pull_by_run(runner, inputs, pull, run)
+
+
+def _verified_again(pull: Pull, run: Run) -> Judged:
+    """The default branch's own run tested the change before; its evidence names the commit."""
+    return Judged(
+        head=pull.head.sha,
+        base=pull.base.sha,
+        base_branch=pull.base.ref,
+        trust="verified",
+        run=run,
+        source=(run.id, run.run_attempt),
+        pull=pull,
+    )
+
+
+def own_runs(runner: RunnerEnvironment, *also: tuple[str, frozenset[str]]) -> Trusted:
+    """Runs of this very workflow file, as the default branch has it.
+
+    `also` are other branches that are trusted, each with its events.
+    """
+    return Trusted(
+        repository_id=runner.event.repository.id,
+        workflow=runner.workflow,
+        sources=((runner.default_branch, OWN_EVENTS), *also),
+    )
 
 
 def _pull_by_run(runner: RunnerEnvironment, inputs: Inputs, pull: Pull, run: Run) -> Judged:
