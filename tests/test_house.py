@@ -225,7 +225,9 @@ def test_the_generated_reference_is_current() -> None:
 
 # --- what the documents tell people to type ---
 
-DOCUMENTS = ("README.md", "CONTRIBUTING.md", "docs/tutorial.md", "docs/how-to.md")
+DOCUMENTS = (
+    *("README.md", "CONTRIBUTING.md", "docs/tutorial.md", "docs/how-to.md", "docs/github.md"),
+)
 _FENCED = re.compile(r"^ *```(?:console|sh)\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
 
 

@@ -10,7 +10,7 @@ from pytest_malagate.action.gathering import Gathered, gather
 from pytest_malagate.action.history import Recalled, recall
 from pytest_malagate.action.inputs import Inputs
 from pytest_malagate.action.memory import Memory
-from pytest_malagate.action.rules import base_policy, changes_to_rule
+from pytest_malagate.action.rules import base_policy, changes_to_rule, testing_workflow
 from pytest_malagate.action.subjects import Judged
 from pytest_malagate.collect.joining import Joined, join
 from pytest_malagate.gate.evidence import Evidence
@@ -49,6 +49,7 @@ class _Known(msgspec.Struct, kw_only=True):
     rule_changes: tuple[str, ...] = ()
     baseline: Population | None = None
     baseline_run: int | None = None
+    own_workflow: str | None = None
     problems: list[tuple[str, str]] = []
     warnings: list[tuple[str, str]] = []
 
@@ -124,6 +125,7 @@ class Evaluation:
 
     def _rule_changes(self) -> None:
         known, path = self._known, self._inputs.policy
+        known.own_workflow = testing_workflow(self._client, self._subject, known.bound)
         if known.policy is not None and not known.bound.problems:
             known.rule_changes = changes_to_rule(
                 self._client, self._subject, known.bound, known.policy, path
@@ -197,7 +199,7 @@ class Evaluation:
             unjudged=policy.unjudged,
             coverage_report=_no_report(policy),
             touched=known.bound.touched,
-            own_workflow=self._own_workflow(),
+            own_workflow=known.own_workflow,
             population=population,
             baseline_population=known.baseline,
             accepted=_accepted(memory, subject.head),
@@ -205,13 +207,6 @@ class Evaluation:
             warnings=(*known.warnings, *self._odd_conclusion()),
             problems=tuple(dict.fromkeys(known.problems)),
         )
-
-    def _own_workflow(self) -> str | None:
-        subject = self._subject
-        if subject.trust != "workflow" or subject.pull is None or subject.run is None:
-            return None
-        # Where nothing could be bound, there is another problem, and nothing to hold it against.
-        return subject.run.file if self._known.bound.tree is not None else None
 
     def _odd_conclusion(self) -> tuple[tuple[str, str], ...]:
         """A run that failed although nothing that it recorded did."""

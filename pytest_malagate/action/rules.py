@@ -5,6 +5,8 @@ A change's own policy is read only to be compared.
 
 from __future__ import annotations
 
+import re
+
 from pytest_malagate.action.binding import Bound
 from pytest_malagate.action.subjects import Judged
 from pytest_malagate.base_policy import POLICY_FILES, policy_of_files, rule_changes
@@ -12,6 +14,9 @@ from pytest_malagate.errors import UsageError
 from pytest_malagate.github.client import Client
 from pytest_malagate.github.contents import file_at
 from pytest_malagate.policy import Policy, PolicyError
+
+_LOCAL_STEP = re.compile(r"^\.github/|(^|/)action\.ya?ml$")
+_LOCAL_USE = re.compile(r"""^[\s-]*uses:\s*['"]?\./([^\s'"#]+)""", re.MULTILINE)
 
 
 def base_policy(client: Client, ref: str, path: str) -> Policy:
@@ -57,6 +62,27 @@ def changes_to_rule(
     if own.digest != Policy().digest:  # the file that holds the policy is untouched
         return (f"a second policy is added in {', '.join(present)}",)
     return ()
+
+
+def testing_workflow(client: Client, subject: Judged, bound: Bound) -> str | None:
+    """The file that decided what was run and recorded, where the change could edit it.
+
+    That is the run's own workflow file; or a local action or a reusable workflow that this file
+    uses, if the change touches one. Raises GitHubError.
+    """
+    run = subject.run
+    if subject.trust != "workflow" or subject.pull is None or run is None or bound.tip is None:
+        return None
+    if bound.touched is None or run.file in bound.touched:
+        return run.file
+    if not any(_LOCAL_STEP.search(path) for path in bound.touched):
+        return run.file
+    text = file_at(client, run.file, bound.tip) or ""
+    used = [found.rstrip("/") for found in _LOCAL_USE.findall(text)]
+    edited = (
+        path for path in bound.touched for use in used if path == use or path.startswith(f"{use}/")
+    )
+    return next(edited, run.file)
 
 
 def _base_name(file: str) -> str:

@@ -131,6 +131,42 @@ def test_a_change_to_its_own_workflow_needs_a_person(stage: Stage) -> None:
     assert told.outputs["verdict"] == "pass"
 
 
+USING = """name: tests
+jobs:
+  tests:
+    steps:
+      - uses: ./.github/actions/set-up
+      - uses: "./tools/record" # ours
+"""
+
+
+@pytest.mark.parametrize(
+    "path", [".github/actions/set-up/action.yml", "tools/record/action.yml", TESTS_YML]
+)
+def test_a_change_to_a_local_action_that_the_workflow_uses_needs_a_person(
+    stage: Stage, path: str
+) -> None:
+    stage.repo.commit("main", {TESTS_YML: USING}, message="use local actions")
+    told = stage.gate(stage.tested(stage.opened({path: "name: another\n"})))
+    assert told.codes == ["integrity.workflow-changed"]
+    assert path in told.result["reasons"][0]["message"]
+
+
+def test_a_change_to_another_workflow_does_not(stage: Stage) -> None:
+    stage.repo.commit("main", {TESTS_YML: USING}, message="use local actions")
+    pull = stage.opened({".github/workflows/release.yml": "name: release\n"})
+    assert stage.gate(stage.tested(pull)).outputs["verdict"] == "pass"
+
+
+def test_a_new_workflow_of_the_same_name_cannot_speak_for_the_change(stage: Stage) -> None:
+    evil = ".github/workflows/evil.yml"
+    pull = stage.opened({evil: "name: tests\n"})
+    run = stage.repo.run(workflow=evil, event="pull_request", pull=pull)
+    run.artifact("malagate-evidence", stage.recorded(run, pull).files())
+    run.finish("success")
+    assert stage.gate(run).codes == ["integrity.workflow-changed"]
+
+
 def test_shards_are_joined(stage: Stage) -> None:
     pull = stage.opened()
     run = stage.repo.run(workflow=TESTS_YML, event="pull_request", pull=pull)
