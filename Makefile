@@ -21,7 +21,7 @@ SHORT_TESTS ?= tests/gate tests/collect tests/policy tests/queue tests/report te
 
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test check lint format types gate others wheel torture bench docs clean
+.PHONY: help demo test check lint format types workflows gate others wheel story torture bench docs lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):[^#]*## /\1	/p' $(firstword $(MAKEFILE_LIST)) | awk -F '\t' '{ printf "%-8s  %s\n", $$1, $$2 }'
@@ -47,7 +47,7 @@ demo: $(VENV)/.package ## play an agent's story in a temporary repository (under
 test: $(VENV)/.dev ## the whole test suite, recorded as evidence; PYTEST_ARGS=tests/gate for a part
 	$(PYTEST) --malagate-collect $(PYTEST_ARGS)
 
-check: lint format types gate others wheel ## all that CI runs, but for `make test` before it
+check: lint format types workflows gate others wheel ## all that CI runs, but for `make test` before it
 
 lint: $(VENV)/.dev ## ruff check, with a receipt
 	$(ACTIVATED) malagate run lint
@@ -57,6 +57,9 @@ format: $(VENV)/.dev ## ruff format --check, with a receipt
 
 types: $(VENV)/.dev ## mypy --strict, with a receipt
 	$(ACTIVATED) malagate run types
+
+workflows: $(VENV)/.dev ## GitHub's own validators over action.yml and every workflow file
+	$(BIN)/python .ci/validators/validate.py
 
 # The evidence of `make test` is used if it is of these files; otherwise the tests run now.
 gate: $(VENV)/.dev ## malagate judges this tree by malagate.yaml: tests, coverage, lint, types
@@ -77,6 +80,9 @@ wheel: $(VENV)/.dev ## build the wheel, install it alone, run the demo from it
 	cd .venv-wheel && PATH="$(CURDIR)/.venv-wheel/bin:$$PATH" malagate --version
 	cd .venv-wheel && PATH="$(CURDIR)/.venv-wheel/bin:$$PATH" malagate demo
 
+story: $(VENV)/.dev ## a fork's pull request from its first failure to its acceptance, on a GitHub of our own
+	$(ACTIVATED) python -m tests.action.story
+
 torture: $(VENV)/.dev ## the suite ROUNDS times, each with another order, seed and number of workers
 	@for round in $$(seq 1 $(ROUNDS)); do \
 		echo "round $$round of $(ROUNDS)"; \
@@ -94,7 +100,10 @@ docs: $(VENV)/.package ## write docs/reference.md and the JSON Schemas anew
 	$(BIN)/python docs/generate.py
 	$(BIN)/python -m pytest_malagate.schemas
 
+lock: $(VENV)/.dev ## lock the packages that the action installs, with their hashes
+	$(ACTIVATED) bash .action/lock.sh
+
 clean: ## remove everything that the other targets made
-	rm -rf $(VENV) .venv-* build dist *.egg-info malagate-out .bench .coverage .coverage.*
+	rm -rf $(VENV) .venv-* .ci/validators/node_modules build dist *.egg-info malagate-out .bench .coverage .coverage.*
 	rm -rf examples/*/malagate-out .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

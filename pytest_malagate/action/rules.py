@@ -16,7 +16,10 @@ from pytest_malagate.github.contents import file_at
 from pytest_malagate.policy import Policy, PolicyError
 
 _LOCAL_STEP = re.compile(r"^\.github/|(^|/)action\.ya?ml$")
-_LOCAL_USE = re.compile(r"""^[\s-]*uses:\s*['"]?\./([^\s'"#]+)""", re.MULTILINE)
+# `./` is the workspace, `$/` this repository at the workflow's own commit; nothing behind it is the
+# action at the root.
+_LOCAL_USE = re.compile(r"""^[\s-]*uses:\s*['"]?[.$]/([^\s'"#]*)""", re.MULTILINE)
+_ROOT_ACTION = ("action.yml", "action.yaml")
 
 
 def base_policy(client: Client, ref: str, path: str) -> Policy:
@@ -79,10 +82,15 @@ def testing_workflow(client: Client, subject: Judged, bound: Bound) -> str | Non
         return run.file
     text = file_at(client, run.file, bound.tip) or ""
     used = [found.rstrip("/") for found in _LOCAL_USE.findall(text)]
-    edited = (
-        path for path in bound.touched for use in used if path == use or path.startswith(f"{use}/")
-    )
+    edited = (path for path in bound.touched for use in used if _belongs(path, use))
     return next(edited, run.file)
+
+
+def _belongs(path: str, use: str) -> bool:
+    """True for a file of the action, or the workflow, that a step uses."""
+    if not use:
+        return path in _ROOT_ACTION
+    return path == use or path.startswith(f"{use}/")
 
 
 def _base_name(file: str) -> str:

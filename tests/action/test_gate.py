@@ -137,11 +137,12 @@ jobs:
     steps:
       - uses: ./.github/actions/set-up
       - uses: "./tools/record" # ours
+      - uses: $/
 """
 
 
 @pytest.mark.parametrize(
-    "path", [".github/actions/set-up/action.yml", "tools/record/action.yml", TESTS_YML]
+    "path", [".github/actions/set-up/action.yml", "tools/record/action.yml", "action.yml", TESTS_YML]
 )
 def test_a_change_to_a_local_action_that_the_workflow_uses_needs_a_person(
     stage: Stage, path: str
