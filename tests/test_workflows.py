@@ -5,7 +5,6 @@ The second half breaks files on purpose, to show that the validators notice.
 
 from __future__ import annotations
 
-import json
 import re
 import subprocess
 import sys

@@ -41,7 +41,7 @@ def _line(result: GateResult) -> str:
     attempt = result.attempt
     counted = f"attempt {attempt.number} of {attempt.max}" if result.verdict == "fail" else ""
     if result.verdict == "pass":
-        said = f"{len(result.warnings)} warnings" if result.warnings else ""
+        said = _warned(len(result.warnings))
     else:
         said = result.reasons[0].message if result.reasons else ""
         more = len(result.reasons) + result.reasons_omitted - 1
@@ -50,6 +50,10 @@ def _line(result: GateResult) -> str:
     head = VERDICTS[result.verdict]
     counted = f"{head}, {counted}" if counted else head
     return f"{counted}: {said}" if said else counted
+
+
+def _warned(number: int) -> str:
+    return f"{number} warning{'s' if number > 1 else ''}" if number else ""
 
 
 def render(

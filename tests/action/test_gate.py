@@ -12,7 +12,7 @@ def test_good_evidence_of_a_fork_is_a_success(stage: Stage) -> None:
     pull = stage.opened()
     told = stage.gate(stage.tested(pull))
     assert (told.exit_code, told.outputs["verdict"], told.outputs["passed"]) == (0, "pass", "true")
-    assert stage.status(pull.head_sha) == ("success", "passed: 1 warnings")
+    assert stage.status(pull.head_sha) == ("success", "passed: 1 warning")
     assert told.result["trust"] == "workflow"
     assert told.warnings == ["baseline.missing"]
 
@@ -142,7 +142,8 @@ jobs:
 
 
 @pytest.mark.parametrize(
-    "path", [".github/actions/set-up/action.yml", "tools/record/action.yml", "action.yml", TESTS_YML]
+    "path",
+    [".github/actions/set-up/action.yml", "tools/record/action.yml", "action.yml", TESTS_YML],
 )
 def test_a_change_to_a_local_action_that_the_workflow_uses_needs_a_person(
     stage: Stage, path: str

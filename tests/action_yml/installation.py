@@ -20,7 +20,11 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture(scope="session")
 def installation(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The directory `malagate-DIGEST` of a complete installation for this Python."""
-    temp = tmp_path_factory.mktemp("installation")
+    return install(tmp_path_factory.mktemp("installation"))
+
+
+def install(temp: Path) -> Path:
+    """Runs install.sh with `temp` for RUNNER_TEMP and returns the directory that it made."""
     output = temp / "output"
     tools = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     own = {
