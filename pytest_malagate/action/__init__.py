@@ -3,6 +3,7 @@
 inputs      what the workflow asks for
 subjects    what is judged: a pull request's head, a merge group, a pushed commit
 gathering   evidence out of artifacts, or out of this job's own directory
+coherence   does a log contradict itself?
 binding     is it evidence of this commit, this tree, this run?
 rules       the policy of the base, and what the change does to it
 memory      what is kept of a pull request between evaluations (the state artifact)

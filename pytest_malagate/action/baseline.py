@@ -16,7 +16,7 @@ from pytest_malagate.action.subjects import Judged, own_runs
 from pytest_malagate.gate.population import Population
 from pytest_malagate.github.archive import ArtifactError
 from pytest_malagate.github.artifacts import Contents, fetch, newest_trusted
-from pytest_malagate.github.client import Client
+from pytest_malagate.github.client import Client, GitHubError
 from pytest_malagate.github.contents import compare
 from pytest_malagate.github.environment import RunnerEnvironment
 from pytest_malagate.github.records import Artifact
@@ -59,7 +59,9 @@ def find_baseline(
 ) -> BaselineFinding:
     """The newest baseline whose commit is in `base`. Raises GitHubError.
 
-    Runs that `memory` vouches for are not asked about again.
+    Where one of ours is there but other bytes than it has arrive, and no older one helps, that is
+    GitHub's trouble and not the lack of a baseline. Runs that `memory` vouches for are not asked
+    about again.
     """
     if subject.base_branch != runner.default_branch:
         return BaselineFinding(why=f"{subject.base_branch} is not the default branch")
@@ -74,17 +76,19 @@ def find_baseline(
             checked.append(run_id)
         return good
 
-    why = "no run of the default branch has recorded one yet"
+    why, spoiled = "no run of the default branch has recorded one yet", False
     for artifact in newest_trusted(client, BASELINE, trusted, vouched).artifacts:
         try:
             baseline = _read(client, runner, artifact)
         except ArtifactError as error:
-            why = str(error)
+            why, spoiled = str(error), spoiled or error.code == "artifact.digest"
             continue
         if baseline.commit == base or _contains(client, base, baseline.commit):
             run = checked[-1] if checked else None
             return BaselineFinding(baseline=baseline, run=run)
         why = f"none is of a commit that is in {base[:12]}"
+    if spoiled:
+        raise GitHubError(f"the baseline could not be fetched: {why}")
     return BaselineFinding(why=why)
 
 

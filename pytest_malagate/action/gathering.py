@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from pytest_malagate.action.coherence import contradictions
 from pytest_malagate.action.inputs import Inputs
 from pytest_malagate.action.subjects import Judged
 from pytest_malagate.collect.joining import Part, read_part
@@ -53,7 +54,8 @@ def gather(client: Client, runner: RunnerEnvironment, inputs: Inputs, subject: J
     if not artifacts:
         text = f"The run {run_id} has no artifact that matches {pattern}"
         return Gathered(problems=(("artifact.missing", text),))
-    parts, problems = [], []
+    parts: list[Part] = []
+    problems: list[tuple[str, str]] = []
     secure = runner.api_url.startswith("https:")
     for number, artifact in enumerate(artifacts):
         with tempfile.TemporaryDirectory(dir=runner.temp, prefix="malagate-") as directory:
@@ -61,17 +63,21 @@ def gather(client: Client, runner: RunnerEnvironment, inputs: Inputs, subject: J
             into.mkdir()
             try:
                 files = fetch(client, artifact, into, CONTENTS, secure=secure)
-                parts.append(_part(artifact.name, files))
+                part, trouble = _part(artifact.name, files)
+                parts.append(part)
+                problems.extend(trouble)
             except ArtifactError as error:
                 problems.append((error.code, str(error)))
     return Gathered(parts=tuple(parts), problems=tuple(problems))
 
 
-def _part(name: str, files: dict[str, Path]) -> Part:
+def _part(name: str, files: dict[str, Path]) -> tuple[Part, tuple[tuple[str, str], ...]]:
+    """A part, and in what it contradicts itself."""
     log, detail = files.get(LOG), files.get(DETAIL)
     if log is None:
         raise ArtifactError("artifact.missing", f"{name} holds no {LOG}")
-    return read_part(name, log, detail.read_bytes() if detail else None)
+    part = read_part(name, log, detail.read_bytes() if detail else None)
+    return part, contradictions(name, log, part.evidence)
 
 
 def _from_workspace(out: Path) -> Gathered:
@@ -82,5 +88,6 @@ def _from_workspace(out: Path) -> Gathered:
         return Gathered(problems=(("artifact.unsafe", text),))
     if not log.is_file():
         return Gathered(problems=(("artifact.missing", f"{OUT}/{LOG} is not there"),))
-    content = detail.read_bytes() if detail.is_file() else None
-    return Gathered(parts=(read_part(OUT, log, content),))
+    files = {path.name: path for path in (log, detail) if path.is_file()}
+    part, trouble = _part(OUT, files)
+    return Gathered(parts=(part,), problems=trouble)

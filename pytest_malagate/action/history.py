@@ -8,7 +8,6 @@ that name, so the others are passed over and said to be.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -17,7 +16,7 @@ from pytest_malagate.action.memory import MAX_STATE, STATE_FILE, Memory, decode_
 from pytest_malagate.action.subjects import Judged, own_runs
 from pytest_malagate.gate.retry import RetryState
 from pytest_malagate.github.archive import ArtifactError
-from pytest_malagate.github.artifacts import Contents, Trusted, fetch, newest_trusted
+from pytest_malagate.github.artifacts import Contents, TrustedArtifacts, fetch, newest_trusted
 from pytest_malagate.github.client import Client
 from pytest_malagate.github.environment import RunnerEnvironment
 from pytest_malagate.github.records import Artifact, Pull, Run
@@ -50,8 +49,15 @@ def recall(client: Client, runner: RunnerEnvironment, subject: Judged, pull: Pul
         seen[run_id] = run_of(client, run_id)
         return vouch(seen[run_id], trusted)
 
-    warnings: list[tuple[str, str]] = []
-    memory = _newest(client, runner, pull, trusted, vouched, warnings)
+    found = newest_trusted(client, state_name(pull.number), trusted, vouched)
+    memory, damaged = _newest(client, runner, pull, found)
+    warnings = list(damaged)
+    if found.refused:
+        text = f"{found.refused} state artifacts are not of a trusted run and were passed over"
+        warnings.insert(0, ("history.refused", text))
+    if memory is not None and damaged:
+        memory, later = _caught_up(client, runner, subject, memory)
+        warnings += later
     if memory is not None:
         return Recalled(memory=memory, warnings=tuple(warnings))
     memory, rebuilt = _rebuilt(client, runner, subject, pull)
@@ -59,23 +65,16 @@ def recall(client: Client, runner: RunnerEnvironment, subject: Judged, pull: Pul
 
 
 def _newest(
-    client: Client,
-    runner: RunnerEnvironment,
-    pull: Pull,
-    trusted: Trusted,
-    vouched: Callable[[int], bool],
-    warnings: list[tuple[str, str]],
-) -> Memory | None:
-    found = newest_trusted(client, state_name(pull.number), trusted, vouched)
-    if found.refused:
-        text = f"{found.refused} state artifacts are not of a trusted run and were passed over"
-        warnings.append(("history.refused", text))
+    client: Client, runner: RunnerEnvironment, pull: Pull, found: TrustedArtifacts
+) -> tuple[Memory | None, tuple[tuple[str, str], ...]]:
+    """The newest memory of ours that can be read, and what is to be said of newer ones."""
+    damaged: list[tuple[str, str]] = []
     for artifact in found.artifacts:
         try:
-            return _read(client, runner, pull, artifact)
+            return _read(client, runner, pull, artifact), tuple(damaged)
         except ArtifactError as error:
-            warnings.append(("history.refused", f"A state artifact was passed over: {error}"))
-    return None
+            damaged.append(("history.refused", f"A state artifact was passed over: {error}"))
+    return None, tuple(damaged)
 
 
 def _read(client: Client, runner: RunnerEnvironment, pull: Pull, artifact: Artifact) -> Memory:
@@ -92,6 +91,28 @@ def _read(client: Client, runner: RunnerEnvironment, pull: Pull, artifact: Artif
     except (ValueError, RecursionError) as error:
         text = f"{artifact.name} cannot be read: {plain(str(error), 200)}"
         raise ArtifactError("artifact.damaged", text) from error
+
+
+def _caught_up(
+    client: Client, runner: RunnerEnvironment, subject: Judged, memory: Memory
+) -> tuple[Memory, tuple[tuple[str, str], ...]]:
+    """An older memory, with the attempts counted that a newer and unreadable one knew of."""
+    known = {evaluation.head for evaluation in memory.evaluations}
+    failures = earlier_failures(client, subject.run or run_of(client, runner.run_id))
+    places = [place for place, head in enumerate(failures) if head in known]
+    heads = failures[places[-1] + 1 :] if places else failures
+    if not heads:
+        return memory, ()
+    text = (
+        f"The newest history of #{memory.pull_request} cannot be read; {len(heads)} later failed "
+        "heads were counted from the list of runs, what failed in them is not known"
+    )
+    attempt = memory.retry.gate_attempt + len(heads)
+    retry = msgspec.structs.replace(
+        memory.retry, gate_attempt=attempt, previous_commit_hash=heads[-1]
+    )
+    memory = msgspec.structs.replace(memory, retry=retry, rebuilt=True)
+    return memory, (("history.rebuilt", text),)
 
 
 def _rebuilt(

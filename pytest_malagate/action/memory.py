@@ -68,7 +68,10 @@ class Posted(Remembered, frozen=True, kw_only=True):
 
 
 class Memory(Remembered, frozen=True, kw_only=True):
-    """All that is kept. `vouched` are runs of our own that were checked before, by id."""
+    """All that is kept. `vouched` are runs of our own that were checked before, by id.
+
+    `comment_doubtful`: there may be a comment of ours that no list has shown yet.
+    """
 
     schema: str = SCHEMA
     repository: str = ""
@@ -79,6 +82,7 @@ class Memory(Remembered, frozen=True, kw_only=True):
     accepted: tuple[AcceptedAt, ...] = ()
     stopped: str | None = None
     comment: Spoken | None = None
+    comment_doubtful: bool = False
     posted: Posted | None = None
     vouched: tuple[int, ...] = ()
     rebuilt: bool = False

@@ -12,7 +12,7 @@ from pytest_malagate.action.subjects import Judged
 from pytest_malagate.base_policy import POLICY_FILES, policy_of_files, rule_changes
 from pytest_malagate.errors import UsageError
 from pytest_malagate.github.client import Client
-from pytest_malagate.github.contents import file_at
+from pytest_malagate.github.contents import file_at, first_at
 from pytest_malagate.policy import Policy, PolicyError
 
 _LOCAL_STEP = re.compile(r"^\.github/|(^|/)action\.ya?ml$")
@@ -34,11 +34,8 @@ def base_policy(client: Client, ref: str, path: str) -> Policy:
         if text is None:
             raise UsageError(f"input policy: {path} is not in the base {ref[:12]}")
         return policy_of_files({path: text.encode()}, ref)
-    for name in POLICY_FILES:
-        text = file_at(client, name, ref)
-        if text is not None:
-            return policy_of_files({name: text.encode()}, ref)
-    return Policy()
+    found = first_at(client, POLICY_FILES, ref)
+    return policy_of_files({found[0]: found[1].encode()}, ref) if found else Policy()
 
 
 def changes_to_rule(

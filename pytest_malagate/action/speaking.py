@@ -17,7 +17,7 @@ from pytest_malagate.gate.result import GateResult
 from pytest_malagate.github.client import Client, GitHubError
 from pytest_malagate.github.comments import speak
 from pytest_malagate.github.labels import NEEDS_HUMAN, NO_PROGRESS, show
-from pytest_malagate.github.statuses import set_status
+from pytest_malagate.github.statuses import set_status, stands
 
 
 class Said(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,7 +84,9 @@ class _Speaker:
     def status(self) -> None:
         state, description = status_of(self._result)
         posted = Posted(head=self._subject.head, state=state, description=description)
-        if self.memory is not None and self.memory.posted == posted:
+        same = self.memory is not None and self.memory.posted == posted
+        # A run that could not judge, or not upload its state, may have written another since.
+        if same and stands(self._client, self._subject.head, state, description):
             return
         if self.memory is not None:  # if the request fails, nobody knows what stands there
             self.memory = msgspec.structs.replace(self.memory, posted=None)
@@ -98,9 +100,18 @@ class _Speaker:
             return
         body = render(self._result, self.memory, run_url=self._run_url, explained=self._explained)
         known = self.memory.comment if self.memory else None
-        spoken = speak(self._client, pull.number, body, known)
+        doubtful = self.memory.comment_doubtful if self.memory else False
+        try:
+            spoken = speak(self._client, pull.number, body, known, doubtful=doubtful)
+        except GitHubError as error:
+            if self.memory is not None and error.uncertain:
+                self.memory = msgspec.structs.replace(self.memory, comment_doubtful=True)
+            raise
         if self.memory is not None:
-            self.memory = msgspec.structs.replace(self.memory, comment=spoken)
+            still = doubtful and known is None  # the list may lag still: look once more next time
+            self.memory = msgspec.structs.replace(
+                self.memory, comment=spoken, comment_doubtful=still
+            )
 
     def labels(self) -> None:
         pull = self._subject.pull

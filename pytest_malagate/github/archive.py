@@ -13,9 +13,11 @@ import stat
 import struct
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import BinaryIO
+
+import msgspec
 
 from pytest_malagate.errors import MachineryError
 from pytest_malagate.report.text import plain
@@ -26,6 +28,8 @@ _CHUNK = 1 << 20
 _END_OF_DIRECTORY = b"PK\x05\x06"
 _END_LENGTH = 22
 _MAX_COMMENT = 0xFFFF
+_LOCATOR = b"PK\x06\x07"
+_LOCATOR_LENGTH = 20
 _ENCRYPTED = 0x1
 _METHODS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
 _UNSAFE_CHARACTERS = frozenset('\\:*?"<>|')
@@ -51,41 +55,75 @@ def unpack(
     """
     try:
         with archive.open("rb") as file:
-            _check_directory(file)
+            listed = _check_directory(file)
             with zipfile.ZipFile(file) as opened:
+                if len(opened.infolist()) != listed.members:
+                    raise _damaged("its list of members is not as long as it says")
                 members = _members(opened.infolist(), frozenset(wanted) | ignored)
+                _check_places(members.values(), listed.start)
                 return {
                     name: _copy(opened, member, into / name, wanted[name])
                     for name, member in members.items()
                     if name in wanted
                 }
-    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, OverflowError) as error:
-        text = f"the archive is damaged: {plain(str(error), 100) or type(error).__name__}"
-        raise ArtifactError("artifact.damaged", text) from error
+    except (zipfile.BadZipFile, zlib.error, struct.error, EOFError, ValueError) as error:
+        raise _damaged(plain(str(error), 100) or type(error).__name__) from error
     except NotImplementedError as error:
         text = f"the archive uses what no upload makes: {plain(str(error), 100)}"
         raise ArtifactError("artifact.unsafe", text) from error
 
 
-def _check_directory(file: BinaryIO) -> None:
-    """Bounds the list of members before zipfile reads it into memory as a whole."""
+def _damaged(why: str) -> ArtifactError:
+    return ArtifactError("artifact.damaged", f"the archive is damaged: {why}")
+
+
+class _Listed(msgspec.Struct, frozen=True, kw_only=True):
+    """What the archive's end says of its list: how many members, and where it begins."""
+
+    members: int
+    start: int
+
+
+def _check_directory(file: BinaryIO) -> _Listed:
+    """Bounds the list of members before zipfile reads it into memory as a whole.
+
+    The list must lie right before the end record, and that right at the file's end, as every
+    upload has it: then no other reader can see another list. An archive of the 64-bit form would
+    have its true numbers in a second record; evidence never needs one.
+    """
     size = file.seek(0, 2)
     file.seek(max(size - _END_LENGTH - _MAX_COMMENT, 0))
     tail = file.read()
     at = tail.rfind(_END_OF_DIRECTORY)
     if at < 0 or len(tail) - at < _END_LENGTH:
-        raise ArtifactError("artifact.damaged", "the archive is damaged: it has no end")
-    members, length = struct.unpack_from("<HL", tail, at + 10)
-    if length > MAX_DIRECTORY or members > MAX_MEMBERS:
+        raise _damaged("it has no end")
+    members, length, start, comment = struct.unpack_from("<HLLH", tail, at + 10)
+    if length > MAX_DIRECTORY or members > MAX_MEMBERS or _has_second_record(tail, at):
         text = f"the archive lists {members} members in {length} bytes; {MAX_MEMBERS} are allowed"
         raise ArtifactError("artifact.too-large", text)
+    end = size - len(tail) + at
+    if start + length != end or end + _END_LENGTH + comment != size:
+        raise _damaged("its list of members is not where it says")
     file.seek(0)
+    return _Listed(members=members, start=start)
+
+
+def _has_second_record(tail: bytes, at: int) -> bool:
+    """True for the 64-bit form, whose numbers zipfile believes more than those of the end."""
+    return tail[max(at - _LOCATOR_LENGTH, 0) : at].startswith(_LOCATOR)
+
+
+def _check_places(members: Iterable[zipfile.ZipInfo], end: int) -> None:
+    """Each member must lie before the list, and one that is stored must be as long as it says."""
+    for info in members:
+        stored = info.compress_type == zipfile.ZIP_STORED
+        if info.header_offset + info.compress_size > end:
+            raise _damaged(f"{plain(info.filename, 100)!r} lies behind its end")
+        if stored and info.compress_size != info.file_size:
+            raise _damaged(f"{plain(info.filename, 100)!r} has two lengths")
 
 
 def _members(infos: list[zipfile.ZipInfo], expected: frozenset[str]) -> dict[str, zipfile.ZipInfo]:
-    if len(infos) > MAX_MEMBERS:
-        text = f"the archive has {len(infos)} members; {MAX_MEMBERS} are allowed"
-        raise ArtifactError("artifact.too-large", text)
     files = [info for info in infos if not _is_plain_directory(info)]
     folders = {info.filename.rpartition("/")[0] for info in files}
     found: dict[str, zipfile.ZipInfo] = {}
@@ -103,7 +141,8 @@ def _members(infos: list[zipfile.ZipInfo], expected: frozenset[str]) -> dict[str
 
 
 def _is_plain_directory(info: zipfile.ZipInfo) -> bool:
-    return info.is_dir() and not info.file_size and _path_trouble(info.filename[:-1]) is None
+    named = info.filename.endswith("/")  # zipfile's own is_dir fails on an empty name
+    return named and not info.file_size and _path_trouble(info.filename[:-1]) is None
 
 
 def _trouble(info: zipfile.ZipInfo, name: str, expected: frozenset[str]) -> str | None:
@@ -141,6 +180,8 @@ def _copy(archive: zipfile.ZipFile, info: zipfile.ZipInfo, to: Path, limit: int)
             if written > limit:  # its header lied
                 raise _too_large(info, limit)
             target.write(chunk)
+    if written != info.file_size:
+        raise _damaged(f"{plain(info.filename, 100)!r} is shorter than it says")
     return to
 
 

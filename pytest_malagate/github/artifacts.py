@@ -124,7 +124,9 @@ def _download(client: Client, artifact: Artifact, to: Path, *, secure: bool) -> 
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             kind = type(error).__name__  # its text may hold the address
             trouble = GitHubError(f"the download of {name} failed ({kind})")
-            continue
+            if client.rest():
+                continue
+            break
         if digest == artifact.digest:
             return zipped
         text = f"{name}: the bytes are not those that were uploaded (their digest differs)"

@@ -31,6 +31,7 @@ PER_PAGE = 100
 _FIRST_WAIT = 1.0
 _LIMIT_WAIT = 60.0  # where GitHub names no time of its own
 _SHOWN = 200
+_REDIRECTS = (301, 302, 307)
 
 
 class GitHubError(MachineryError):
@@ -65,7 +66,11 @@ class Manners(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Request(msgspec.Struct, frozen=True, kw_only=True):
-    """One request. `kind` is what the answer must decode to; `repeatable`: twice is as once."""
+    """One request. `repeatable`: twice is as once.
+
+    The answer must decode to `kind`; it must name another place if `redirect`, and have no body
+    if `bodiless`. A proxy's page with status 200 is none of these.
+    """
 
     verb: Verb
     path: str
@@ -74,6 +79,7 @@ class _Request(msgspec.Struct, frozen=True, kw_only=True):
     accept: str = "application/vnd.github+json"
     repeatable: bool = False
     redirect: bool = False
+    bodiless: bool = False
     kind: Any = None
 
     @property
@@ -147,16 +153,6 @@ class Client:
             if 'rel="next"' not in str(answer.headers.get("link", "")):
                 return
 
-    def text(self, path: str, accept: str, **parameters: str | int) -> str | None:
-        """The body itself, in the media type `accept`; None if it is not there."""
-        try:
-            asked = _Request(verb="GET", path=path, parameters=parameters, accept=accept)
-            return self._ask(asked).body
-        except GitHubError as error:
-            if error.status == 404:
-                return None
-            raise
-
     def location(self, path: str) -> str:
         """Where GitHub redirects to. The address is a credential: it must never be printed."""
         answer = self._ask(_Request(verb="GET", path=path, redirect=True))
@@ -167,9 +163,23 @@ class Client:
 
     # --- writing ---
 
-    def write(self, verb: Verb, path: str, body: Any = None) -> None:
-        """A write that may be repeated: doing it twice is doing it once."""
-        self._ask(_Request(verb=verb, path=path, body=body, repeatable=True))
+    def write(self, verb: Verb, path: str, body: Any = None, kind: Any = None) -> None:
+        """A write that may be repeated: doing it twice is doing it once.
+
+        It counts as done only if the answer is a `kind`, or, where there is none, empty.
+        """
+        asked = _Request(
+            verb=verb, path=path, body=body, repeatable=True, kind=kind, bodiless=kind is None
+        )
+        self._ask(asked)
+
+    def rest(self) -> bool:
+        """Waits before another try that the caller makes; false if no patience is left for it."""
+        if self._patience < _FIRST_WAIT:
+            return False
+        self._patience -= _FIRST_WAIT
+        self._manners.sleep(_FIRST_WAIT)
+        return True
 
     def create(self, path: str, body: Any, kind: type[T]) -> T:
         """A write that must not be repeated. Where GitHubError is `uncertain`, it may be done."""
@@ -209,13 +219,10 @@ class Client:
             trouble = GitHubError(text, status=status, uncertain=doubt)
             raise _Passing(trouble, again=not doubt)
         _raise_refused(request, answer)
-        try:
-            if request.kind is not None:
-                _decode(answer.body, request.kind)
-        except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-            text = f"{request}: GitHub's answer makes no sense: {plain(str(error), _SHOWN)}"
-            trouble = GitHubError(text, status=status, uncertain=doubt)
-            raise _Passing(trouble, again=not doubt) from error
+        if nonsense := _nonsense(request, answer):
+            text = f"{request}: GitHub's answer makes no sense: {nonsense}"
+            trouble = GitHubError(text, uncertain=doubt)
+            raise _Passing(trouble, again=not doubt)
         return answer
 
     def _send(self, request: _Request) -> Answer:
@@ -267,12 +274,27 @@ _ADVICE = {
 
 def _raise_refused(request: _Request, answer: Answer) -> None:
     """Raises the error of an answer that will not become another by asking again."""
-    if answer.status in (301, 302, 307) if request.redirect else 200 <= answer.status < 300:
+    if 200 <= answer.status < 300 or (request.redirect and answer.status in _REDIRECTS):
         return
     said = _message(answer.body)
     words = "; ".join(filter(None, (said, _ADVICE.get(answer.status, ""))))
     text = f"{request}: GitHub answered {answer.status}" + (f" ({words})" if words else "")
     raise GitHubError(text, status=answer.status)
+
+
+def _nonsense(request: _Request, answer: Answer) -> str:
+    """Why an answer that says "done" is none of GitHub's, in words; empty if it may be one."""
+    if request.redirect:
+        return "" if answer.status in _REDIRECTS else "it names no other place"
+    if request.bodiless:
+        return "it has a body" if answer.status != 204 or answer.body else ""
+    if request.kind is None:
+        return ""
+    try:
+        _decode(answer.body, request.kind)
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        return plain(str(error), _SHOWN)
+    return ""
 
 
 class _Said(msgspec.Struct):

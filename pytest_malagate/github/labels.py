@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable
 from urllib.parse import quote
 
 from pytest_malagate.github.client import Client, GitHubError
+from pytest_malagate.github.records import Label
 
 NEEDS_HUMAN = "malagate:needs-human"
 NO_PROGRESS = "malagate:no-progress"
@@ -18,7 +19,7 @@ def show(client: Client, number: int, wanted: Collection[str], standing: Iterabl
     there = {name.lower() for name in standing}
     missing = [name for name in SHOWN if name in wanted and name not in there]
     if missing:
-        client.write("POST", f"/issues/{number}/labels", {"labels": missing})
+        client.write("POST", f"/issues/{number}/labels", {"labels": missing}, list[Label])
     for name in SHOWN:
         if name in there and name not in wanted:
             _take_off(client, number, name)
@@ -26,7 +27,8 @@ def show(client: Client, number: int, wanted: Collection[str], standing: Iterabl
 
 def _take_off(client: Client, number: int, name: str) -> None:
     try:
-        client.write("DELETE", f"/issues/{number}/labels/{quote(name, safe='')}")
+        path = f"/issues/{number}/labels/{quote(name, safe='')}"
+        client.write("DELETE", path, kind=list[Label])
     except GitHubError as error:
         if error.status != 404:  # somebody was faster
             raise

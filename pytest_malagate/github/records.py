@@ -171,6 +171,40 @@ class Comparison(Value, frozen=True, kw_only=True):
     total_commits: int = 0
 
 
+class StatusAnswer(Value, frozen=True, kw_only=True):
+    """A commit status."""
+
+    state: str
+    context: str
+    description: str | None = None
+
+
+class CombinedStatus(Value, frozen=True, kw_only=True):
+    """The newest status of each context of a commit."""
+
+    statuses: tuple[StatusAnswer, ...]
+
+
+class Reacted(Value, frozen=True, kw_only=True):
+    """A reaction to a comment."""
+
+    content: str
+
+
+class Entry(Value, frozen=True, kw_only=True):
+    """A name in a directory of a revision."""
+
+    name: str
+
+
+class FileAnswer(Value, frozen=True, kw_only=True):
+    """A file of a revision. `encoding` is `none`, and `content` empty, for more than a megabyte."""
+
+    type: str
+    content: str
+    encoding: str
+
+
 class Permission(Value, frozen=True, kw_only=True):
     """What somebody may do. `role_name` knows `triage` and `maintain`; `permission` does not."""
 
