@@ -83,7 +83,7 @@ def test_without_the_right_to_set_a_status_the_job_fails(stage: Stage) -> None:
 
 def test_ten_thousand_failures_fit(stage: Stage) -> None:
     tests = {f"tests/test_{n}.py::test_{'x' * 200}": "failed" for n in range(10_000)}
-    messages = {name: "boom " * 200 for name in tests}
+    messages = dict.fromkeys(tests, "boom " * 200)
     pull = stage.opened()
     told = stage.gate(stage.tested(pull, tests=tests, messages=messages))
     assert len(pull.comments[0].body.encode()) <= MAX_BODY
