@@ -6,16 +6,13 @@ a test that came to the base later is not missing from the change.
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
-
 import msgspec
 
 from pytest_malagate.action.memory import Memory
 from pytest_malagate.action.subjects import Judged, own_runs
 from pytest_malagate.gate.population import Population
 from pytest_malagate.github.archive import ArtifactError
-from pytest_malagate.github.artifacts import Contents, fetch, newest_trusted
+from pytest_malagate.github.artifacts import fetch_file, newest_trusted
 from pytest_malagate.github.client import Client, GitHubError
 from pytest_malagate.github.contents import compare
 from pytest_malagate.github.environment import RunnerEnvironment
@@ -27,8 +24,6 @@ SCHEMA = "malagate/baseline@1"
 BASELINE = "malagate-baseline"
 BASELINE_FILE = "baseline.json"
 MAX_BASELINE = 128 * 1024 * 1024  # bytes
-
-_CONTENTS = Contents(wanted={BASELINE_FILE: MAX_BASELINE}, raw=BASELINE_FILE)
 
 
 class Baseline(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,14 +92,10 @@ def _contains(client: Client, base: str, commit: str) -> bool:
 
 
 def _read(client: Client, runner: RunnerEnvironment, artifact: Artifact) -> Baseline:
-    with tempfile.TemporaryDirectory(dir=runner.temp, prefix="malagate-") as directory:
-        into = Path(directory) / "baseline"
-        into.mkdir()
-        secure = runner.api_url.startswith("https:")
-        files = fetch(client, artifact, into, _CONTENTS, secure=secure)
-        if BASELINE_FILE not in files:
-            raise ArtifactError("artifact.missing", f"{artifact.name} holds no {BASELINE_FILE}")
-        data = files[BASELINE_FILE].read_bytes()
+    secure = runner.api_url.startswith("https:")
+    data = fetch_file(
+        client, artifact, BASELINE_FILE, limit=MAX_BASELINE, temp=runner.temp, secure=secure
+    )
     try:
         baseline = msgspec.json.decode(data, type=Baseline)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

@@ -7,23 +7,18 @@ that name, so the others are passed over and said to be.
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
-
 import msgspec
 
 from pytest_malagate.action.memory import MAX_STATE, STATE_FILE, Memory, decode_memory
 from pytest_malagate.action.subjects import Judged, own_runs
 from pytest_malagate.gate.retry import RetryState
 from pytest_malagate.github.archive import ArtifactError
-from pytest_malagate.github.artifacts import Contents, TrustedArtifacts, fetch, newest_trusted
+from pytest_malagate.github.artifacts import TrustedArtifacts, fetch_file, newest_trusted
 from pytest_malagate.github.client import Client
 from pytest_malagate.github.environment import RunnerEnvironment
 from pytest_malagate.github.records import Artifact, Pull, Run
 from pytest_malagate.github.runs import earlier_failures, run_of, vouch
 from pytest_malagate.report.text import plain
-
-CONTENTS = Contents(wanted={STATE_FILE: MAX_STATE}, raw=STATE_FILE)
 
 
 class Recalled(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,14 +73,10 @@ def _newest(
 
 
 def _read(client: Client, runner: RunnerEnvironment, pull: Pull, artifact: Artifact) -> Memory:
-    with tempfile.TemporaryDirectory(dir=runner.temp, prefix="malagate-") as directory:
-        into = Path(directory) / "state"
-        into.mkdir()
-        secure = runner.api_url.startswith("https:")
-        files = fetch(client, artifact, into, CONTENTS, secure=secure)
-        if STATE_FILE not in files:
-            raise ArtifactError("artifact.missing", f"{artifact.name} holds no {STATE_FILE}")
-        data = files[STATE_FILE].read_bytes()
+    secure = runner.api_url.startswith("https:")
+    data = fetch_file(
+        client, artifact, STATE_FILE, limit=MAX_STATE, temp=runner.temp, secure=secure
+    )
     try:
         return decode_memory(data, repository=runner.repository, pull_request=pull.number)
     except (ValueError, RecursionError) as error:

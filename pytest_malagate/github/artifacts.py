@@ -108,6 +108,24 @@ def fetch(
             raise ArtifactError(error.code, f"{name}: {error}") from error
 
 
+def fetch_file(
+    client: Client, artifact: Artifact, name: str, *, limit: int, temp: Path, secure: bool = True
+) -> bytes:
+    """The one file that an artifact holds, of at most `limit` bytes. Raises as `fetch` does.
+
+    `temp` is a directory of this job, in which nothing is left behind.
+    """
+    with tempfile.TemporaryDirectory(dir=temp, prefix="malagate-") as directory:
+        into = Path(directory) / "unpacked"
+        into.mkdir()
+        contents = Contents(wanted={name: limit}, raw=name)
+        files = fetch(client, artifact, into, contents, secure=secure)
+        if name not in files:
+            text = f"{plain(artifact.name, 80)} holds no {name}"
+            raise ArtifactError("artifact.missing", text)
+        return files[name].read_bytes()
+
+
 def _download(client: Client, artifact: Artifact, to: Path, *, secure: bool) -> bool:
     """True if GitHub calls the bytes a zip archive. Their digest has been compared."""
     name = plain(artifact.name, 80)
