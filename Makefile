@@ -83,7 +83,10 @@ wheel: $(VENV)/.dev ## build the wheel, install it alone, run the demo from it
 story: $(VENV)/.dev ## a fork's pull request from its first failure to its acceptance, on a GitHub of our own
 	$(ACTIVATED) python -m tests.action.story
 
-torture: $(VENV)/.dev ## the suite ROUNDS times, each with another order, seed and number of workers
+torture: $(VENV)/.dev ## hours: the queue under kill -9, every fault of GitHub's, the suite ROUNDS times
+	$(ACTIVATED) MALAGATE_TORTURE=1 python -m pytest -q -s tests/queue/test_interleavings.py
+	$(ACTIVATED) python -m tests.queue.torture --seconds 60
+	$(ACTIVATED) python -m tests.action.faults
 	@for round in $$(seq 1 $(ROUNDS)); do \
 		echo "round $$round of $(ROUNDS)"; \
 		$(ACTIVATED) python -m pytest -q -n $$((round % 4 + 1)) -p randomly \

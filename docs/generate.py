@@ -42,17 +42,19 @@ EXIT_CODES = {
     ExitCode.FAILED: "the gate failed",
     ExitCode.USAGE: "a usage or policy error; nothing was judged",
     ExitCode.INCONCLUSIVE: "inconclusive: the machinery broke, not the work",
-    ExitCode.NOT_ADMITTED: "not admitted: waiting or frozen (for later versions)",
+    ExitCode.NOT_ADMITTED: "not admitted: waiting or frozen",
 }
 
 EXIT_NOTES = """\
 `malagate run` exits with its command's own code (128 and the signal's number for a signal, 126 or
 127 if the command could not be started). `pytest -p malagate` keeps pytest's codes; a failed gate
-on green tests makes it 1, and a wrong policy is pytest's usage error, 4.
+on green tests makes it 1, and a wrong policy is pytest's usage error, 4. Therefore green tests that
+are not admitted (`--malagate-admission`) end with 1 as well, and `malagate check --admission` with
+4: a script that has to tell waiting from failing asks the command, or reads `next_action.kind`.
 """
 
 LATER = " *Not judged by this version.*"
-LATER_SECTIONS = ("serial", "freeze", "reconcile", "coordinate")
+LATER_SECTIONS = ("reconcile", "coordinate")
 UNJUDGED = parse_policy(
     "coverage: {min_changed_percent: 1, no_decrease: true}\n"
     "integrity: {tests_removed: fail, skips_added: fail, checks_weakened: fail,"
@@ -65,7 +67,7 @@ OUT = (
     ("gate-result.json", f"the last GateResult, schema `{result.SCHEMA}`"),
     ("summary.md", "the same for a person"),
     ("coverage.json", "lines and branches of each measured file, with the file's digest"),
-    ("state.db", "attempts of each task (SQLite)"),
+    ("state.db", "attempts of each task; queue, freezes and their ledger (SQLite)"),
     (".gitignore", "keeps all of this out of git"),
 )
 
@@ -99,9 +101,42 @@ def commands() -> Iterator[str]:
             yield f"    {parser.usage}\n"
         if parser.epilog:
             yield f"{parser.epilog}\n"
-        arguments = [action for action in parser._actions if action.nargs != argparse.REMAINDER]
-        if arguments:
-            yield from rows(("argument", "meaning"), map(_argument, arguments))
+        if arguments := _arguments(parser):
+            yield from rows(("argument", "meaning"), arguments)
+        yield from _verbs(name, parser)
+
+
+def _arguments(parser: argparse.ArgumentParser) -> list[tuple[str, str]]:
+    hidden = (argparse._SubParsersAction, argparse._HelpAction)
+    return [
+        _argument(action)
+        for action in parser._actions
+        if action.nargs != argparse.REMAINDER and not isinstance(action, hidden)
+    ]
+
+
+def _verbs(name: str, parser: argparse.ArgumentParser) -> Iterator[str]:
+    """The sub-commands, then once what all of them take."""
+    verbs: dict[str, argparse.ArgumentParser] = {}
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            verbs |= action.choices
+    if not verbs:
+        return
+    taken = {verb: _arguments(sub) for verb, sub in verbs.items()}
+    shared = [row for row in next(iter(taken.values())) if all(row in t for t in taken.values())]
+    body = []
+    for verb, sub in verbs.items():
+        body.append((code(f"{name} {verb}"), sub.description or ""))
+        body += [(f"… {shown}", what) for shown, what in taken[verb] if _is_own(shown, shared)]
+    yield from rows(("call", "meaning"), body)
+    yield "Each of them takes:\n"
+    yield from rows(("argument", "meaning"), shared)
+
+
+def _is_own(shown: str, shared: list[tuple[str, str]]) -> bool:
+    """True for an argument that not every sub-command takes."""
+    return all(shown != other for other, _ in shared)
 
 
 def _argument(action: argparse.Action) -> tuple[str, str]:
@@ -110,7 +145,8 @@ def _argument(action: argparse.Action) -> tuple[str, str]:
         value = "|".join(map(str, action.choices))
     names = action.option_strings
     if not names:
-        return code(f"[{value}]" if action.nargs == "?" else value), action.help or ""
+        optional = action.nargs in ("?", "*")
+        return code(f"[{value}]" if optional else value), action.help or ""
     shown = names[-1] if action.nargs == 0 else f"{names[-1]} {value}"
     default = action.default
     stated = action.nargs == 0 or default in (None, argparse.SUPPRESS)

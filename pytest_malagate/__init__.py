@@ -20,6 +20,7 @@ _HOMES = {
     "PerIssueGateInput": "pytest_malagate.gate.runner",
     "PerIssueGateOutput": "pytest_malagate.gate.runner",
     "RetryState": "pytest_malagate.gate.retry",
+    "SerialGate": "pytest_malagate.queue.serial",
     "ValidationScope": "pytest_malagate.gate.spec",
     "ValidationSpec": "pytest_malagate.gate.spec",
 }
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     )
     from pytest_malagate.gate.spec import ValidationScope, ValidationSpec
     from pytest_malagate.local import LocalGate
+    from pytest_malagate.queue.serial import SerialGate
 
 __all__ = [
     "AsyncGateRunner",
@@ -46,6 +48,7 @@ __all__ = [
     "PerIssueGateInput",
     "PerIssueGateOutput",
     "RetryState",
+    "SerialGate",
     "ValidationScope",
     "ValidationSpec",
     "__version__",

@@ -22,9 +22,17 @@ from pytest_malagate.gate.retry import RetryState
 from pytest_malagate.gate.spec import ValidationScope, ValidationSpec
 from pytest_malagate.policy import Policy, find_policy_file, load_policy
 from pytest_malagate.queue.attempts import AttemptStore
+from pytest_malagate.queue.serial import SerialGate
 from pytest_malagate.queue.sqlite import SQLiteStore
 from pytest_malagate.report.markdown import summary
 from pytest_malagate.repository import GitError, Repository, directory_tree
+from pytest_malagate.serial_gate import (
+    SerialOptions,
+    admission_fact,
+    open_gate,
+    repository_name,
+    store_at,
+)
 from pytest_malagate.subject import SubjectOptions, collect_facts, coverage_report, task_of
 
 OUT = "malagate-out"
@@ -34,6 +42,9 @@ OUT_VARIABLE = "MALAGATE_OUT"
 POLICY_VARIABLE = "MALAGATE_POLICY"
 """Set by `malagate run NAME` for the pytest that it starts: the validation that the session is
 evidence for, and where `--out` and `--policy` pointed. Not handed on to what the tests start."""
+
+STORE_VARIABLE = "MALAGATE_STORE"
+"""The store of queue and freeze where `--store` names none: several work trees share a queue."""
 
 
 @dataclass(frozen=True)
@@ -127,6 +138,7 @@ class LocalGate:
     `start` is any directory inside. `task` names the task whose commit must exist; without it the
     branch is the task and the working files are judged. `base` is a git revision: the policy is
     read from it. `baseline` is in seconds since the epoch.
+    `serial` says where queue and freeze are, and whether they are asked.
     """
 
     def __init__(
@@ -137,10 +149,12 @@ class LocalGate:
         base: str | None = None,
         scope: ValidationScope = ValidationScope.TASK,
         baseline: int | None = None,
+        serial: SerialOptions | None = None,
     ) -> None:
         self.place = start if isinstance(start, Place) else Place.find(Path(start))
         self.scope = scope
         self._options = SubjectOptions(task=task, base=base, baseline=baseline)
+        self._serial = serial or SerialOptions()
 
     @cached_property
     def policy(self) -> Policy:
@@ -156,6 +170,14 @@ class LocalGate:
     def task(self) -> str:
         """The key under which attempts are kept."""
         return task_of(self.place.repository, self._options.task)
+
+    @cached_property
+    def serial_gate(self) -> SerialGate:
+        """The queue and the freeze of this repository, by the policy that judges."""
+        place = self.place
+        store = store_at(self._serial.store, place.state_path)
+        name = repository_name(self._serial.repository, place.repository, place.root)
+        return open_gate(self.policy, store, name)
 
     # --- the collector of a GateRunner ---
 
@@ -232,12 +254,14 @@ class LocalGate:
         place, policy = self.place, self.policy
         facts = collect_facts(place.repository, place.root, options, evidence)
         report = policy.coverage.report if policy.coverage else None
+        task = self.task if options.task is None else options.task
         return msgspec.structs.replace(
             facts,
             policy=PolicyUsed(source=policy.file or "default", digest=policy.digest),
             rule_changes=rule_changes(policy, place.policy),
             unjudged=policy.unjudged,
             coverage_report=coverage_report(place.root, report) if report else None,
+            admission=admission_fact(self.serial_gate, task) if self._serial.admission else None,
         )
 
     def _remember(self, judgement: Judgement, evidence: Evidence) -> None:

@@ -49,6 +49,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     add("--malagate-collect", action="store_true", help="record, do not judge")
     add(
+        "--malagate-admission",
+        action="store_true",
+        help="refuse what passed while its task waits in the queue or the repository is frozen",
+    )
+    add(
         "--malagate-rerun",
         action="store_true",
         help="run failed tests once more, in a fresh process, to tell flaky ones",
@@ -82,7 +87,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
 def _refuse_idle_options(option: object) -> None:
     given = [
         name
-        for name in ("task", "base", "policy", "out", "collect", "rerun")
+        for name in ("task", "base", "policy", "out", "collect", "rerun", "admission")
         if getattr(option, f"malagate_{name}", None)
     ]
     if given:

@@ -32,11 +32,13 @@ from pytest_malagate.journal import Journal
 from pytest_malagate.local import (
     OUT_VARIABLE,
     POLICY_VARIABLE,
+    STORE_VARIABLE,
     VALIDATION_VARIABLE,
     LocalGate,
     Place,
 )
 from pytest_malagate.report.terminal import lines, markup
+from pytest_malagate.serial_gate import SerialOptions
 
 if TYPE_CHECKING:
     from pytest_malagate.plugin_coverage import CoverageHooks
@@ -69,7 +71,12 @@ def begin(config: pytest.Config, option: Any) -> SessionHooks:
             task=option.malagate_task,
             base=option.malagate_base,
             scope=ValidationScope(option.malagate_scope),
+            serial=SerialOptions(
+                admission=option.malagate_admission, store=os.environ.get(STORE_VARIABLE) or None
+            ),
         )
+        if option.malagate_admission:
+            _ = gate.serial_gate  # a store that cannot be meant is told before the tests run
         hooks = SessionHooks(config, gate, option)
     except MalagateError as error:
         raise pytest.UsageError(str(error)) from error

@@ -123,7 +123,7 @@ def test_the_agents_claim_is_not_believed(agent_session: Project) -> None:
 
 def test_the_main_readme_shows_what_is_printed(project: Project) -> None:
     readme = ROOT / "README.md"
-    (policy,) = blocks(readme, "yaml")
+    policy, _ = blocks(readme, "yaml")  # the other is of workflows
     copied(project, "quickstart").files({"malagate.yaml": policy})
     # Outside this repository the module is the project's own, which import order depends on.
     tests = project.path / "tests" / "test_shop.py"

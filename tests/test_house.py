@@ -27,7 +27,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("errors", "gate"),
     ("repository",),
     ("collect", "queue", "policy"),
-    ("report", "base_policy", "subject", "schemas"),
+    ("report", "base_policy", "subject", "schemas", "serial_gate"),
     ("local", "github"),
     ("journal", "plugin_coverage", "rerun"),
     ("session", "demo", "action"),
@@ -243,7 +243,16 @@ def typed(document: str) -> list[list[str]]:
 def options_of(command: str) -> set[str]:
     parser = argparse.ArgumentParser()
     importlib.import_module(f"{NAME}.cli.{COMMANDS[command][0]}").configure(parser)
-    return {name for action in parser._actions for name in action.option_strings}
+    return set(option_strings(parser))
+
+
+def option_strings(parser: argparse.ArgumentParser) -> Iterator[str]:
+    """The options of a command and of all its sub-commands."""
+    for action in parser._actions:
+        yield from action.option_strings
+        if isinstance(action, argparse._SubParsersAction):
+            for sub in action.choices.values():
+                yield from option_strings(sub)
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)

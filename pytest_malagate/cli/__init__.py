@@ -21,6 +21,11 @@ COMMANDS = {
     "ingest": ("ingest", "record the evidence of an agent's session log"),
     "explain": ("explain", "say what a reason code means and how to fix it"),
     "schema": ("schema", "print one of the published JSON Schemas"),
+    "queue": ("queue", "one task at a time: add, claim, finish, list and what lies between"),
+    "freeze": ("freeze", "let nothing start or land until a person clears it"),
+    "unfreeze": ("unfreeze", "clear freezes"),
+    "status": ("status", "say why a task does not move"),
+    "post-deploy": ("post_deploy", "run a smoke check after a deployment and freeze if it fails"),
     "action": ("action", "what action.yml runs in a GitHub Actions job"),
     "demo": ("demo", "play an agent's story in a temporary repository"),
 }

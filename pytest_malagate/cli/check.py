@@ -10,11 +10,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from pytest_malagate.errors import ExitCode, UsageError
+from pytest_malagate.gate.admission import not_admitted
 from pytest_malagate.gate.result import GateResult, encode
 from pytest_malagate.gate.spec import ValidationScope
-from pytest_malagate.local import LocalGate, Place
+from pytest_malagate.local import STORE_VARIABLE, LocalGate, Place
 from pytest_malagate.report.agent import agent_view
 from pytest_malagate.report.terminal import lines, paint, use_color
+from pytest_malagate.serial_gate import SerialOptions
 
 _EXIT = {
     "pass": ExitCode.PASSED,
@@ -33,6 +35,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="which of the policy's scopes to judge by")  # fmt: skip
     add("--baseline", metavar="TIME", type=_time,
         help="a commit older than this is stale: seconds since the epoch, or ISO 8601")  # fmt: skip
+    add("--admission", action="store_true",
+        help="exit 4 where it passes but its task waits or the repository is frozen")  # fmt: skip
+    add("--store", metavar="STORE",
+        help=f"the store of the queue (default: ${STORE_VARIABLE}, else state.db)")  # fmt: skip
+    add("--repository", metavar="OWNER/REPO",
+        help="whose queue it is (default: as `origin` or the directory says)")  # fmt: skip
     add("--json", action="store_true", help="print the GateResult")
     add("--agent", action="store_true", help="print the GateResult in short, for an agent")
     add("--dry-run", action="store_true", help="judge, but do not count an attempt")
@@ -54,7 +62,7 @@ def _time(text: str) -> int:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Judges, prints, and returns the verdict's exit code."""
+    """Judges, prints, and returns the verdict's exit code; 4 where the change only has to wait."""
     if options.task is not None and not options.task.strip():
         raise UsageError("--task needs the id of a task, such as x-12")
     place = Place.find(Path.cwd(), out=options.out, policy=options.policy)
@@ -64,10 +72,19 @@ def run(options: argparse.Namespace) -> int:
         base=options.base,
         scope=ValidationScope(options.scope),
         baseline=options.baseline,
+        serial=SerialOptions(
+            admission=options.admission,
+            store=options.store or os.environ.get(STORE_VARIABLE) or None,
+            repository=options.repository,
+        ),
     )
     result = gate.evaluate(record=not options.dry_run)
     _print(result, options)
-    return int(_EXIT[result.verdict])
+    return int(_exit_code(result))
+
+
+def _exit_code(result: GateResult) -> ExitCode:
+    return ExitCode.NOT_ADMITTED if not_admitted(result) else _EXIT[result.verdict]
 
 
 def _print(result: GateResult, options: argparse.Namespace) -> None:

@@ -34,6 +34,9 @@ NOT_EXECUTABLE, NOT_FOUND = 126, 127  # the exit codes of a POSIX shell
 PATIENCE_SECONDS = 2.0
 """How long, after a signal and the command's end, a reader that does not read is waited for."""
 
+GRACE_SECONDS = 5.0
+"""How long a command whose time is up may take to end by itself."""
+
 _FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 
@@ -42,6 +45,7 @@ class Ended:
     """How a command ended.
 
     `status` is what the operating system reports: the exit code, or a signal's number below zero.
+    `timed_out` is true if it was ended here because its time was up, whatever its status then is.
     `duration` is in seconds. `output_digest` is described at `Streams.digest`. `output_lost` says
     why not all output could be passed on (a full disk), if so.
     """
@@ -51,6 +55,7 @@ class Ended:
     output_digest: str
     output_bytes: int
     output_lost: str | None = None
+    timed_out: bool = False
 
     @property
     def exit_code(self) -> int | None:
@@ -87,8 +92,11 @@ def run_command(
     env: Mapping[str, str],
     stdout: int = 1,
     stderr: int = 2,
+    timeout: float | None = None,
 ) -> Ended:
     """Runs `argv` in `cwd` until it ends and passes what it writes on to the two descriptors.
+
+    After `timeout` seconds its process group is told to end (SIGTERM), a while later made to.
 
     Raises CommandNotStartedError. Trouble with the descriptors is no error: the command is not
     to blame for a reader that went away (see `Streams`).
@@ -98,10 +106,10 @@ def run_command(
         child = _start(argv, cwd, env, streams)
         signals.attach(child, streams)
         streams.started()
-        status = child.wait()
+        status, timed_out = signals.wait(child, timeout)
         duration = time.monotonic() - began
         streams.finish(lambda: signals.patience_until(began + duration))
-        return Ended(status, duration, streams.digest(), streams.bytes, streams.trouble)
+        return Ended(status, duration, streams.digest(), streams.bytes, streams.trouble, timed_out)
 
 
 def _start(
@@ -157,6 +165,19 @@ class _Signals:
         self._child, self._streams = child, streams
         for number in self._early:
             self._send(number)
+
+    def wait(self, child: subprocess.Popen[bytes], timeout: float | None) -> tuple[int, bool]:
+        """The command's status, and whether its time was up."""
+        try:
+            return child.wait(timeout), False
+        except subprocess.TimeoutExpired:
+            self._told_to_stop = True
+            self._send(signal.SIGTERM)
+        try:
+            return child.wait(GRACE_SECONDS), True
+        except subprocess.TimeoutExpired:
+            self._send(signal.SIGKILL)
+        return child.wait(), True
 
     def patience_until(self, ended: float) -> float | None:
         """Until when output may still be written after the end; None: as long as it takes."""

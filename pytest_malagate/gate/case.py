@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pytest_malagate.gate.admission import hold, warned
 from pytest_malagate.gate.coverage import (
     judge_measured,
     judge_report,
@@ -27,7 +28,8 @@ class Case:
     """The judgement of one subject while it is being made.
 
     After `run`, `reasons` say what blocks, `keys` are the failure set, and `examined` holds each
-    required validation in the policy's order.
+    required validation in the policy's order. `hold` is why the subject has to wait, whatever the
+    evidence says; it is none of the reasons.
     """
 
     def __init__(self, spec: ValidationSpec, evidence: Evidence, facts: Facts) -> None:
@@ -40,11 +42,13 @@ class Case:
         self.lost = TestsLost()
         self.coverage: CoverageVerdict | None = None
         self.resolution: Resolved | None = None
+        self.hold = hold(facts.admission)
 
     def run(self) -> None:
         """Goes through the steps in order, up to the first that leaves nothing more to judge."""
         self._steps()
         self._accept()
+        self.warnings.extend(warned(self.facts.admission))
 
     def _steps(self) -> None:
         self._machinery()
@@ -195,7 +199,7 @@ class Case:
         self.keys = [key for key in self.keys if key not in accepted]
 
     def verdict(self) -> Verdict:
-        """The verdict that the reasons add up to: work that is known to be bad fails.
+        """The verdict on the work, as the reasons add up: work that is known to be bad fails.
 
         What a person stopped fails whatever the evidence says, or does not say.
         """

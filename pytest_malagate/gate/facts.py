@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from pytest_malagate.gate.admission import AdmissionFact
 from pytest_malagate.gate.commit import CommitFinding
 from pytest_malagate.gate.population import Population
 from pytest_malagate.gate.result import PolicyUsed, Subject, Trust
@@ -48,6 +49,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     run, `baseline_population` that of the base; each None where it is not known. `accepted` and
     `stopped` (the account of whoever said stop) are what people with the right to it decided.
     `own_workflow` is the workflow file that recorded the evidence, where the change could edit it.
+    `admission` is what queue and freeze say; None where nobody asked them.
     `warnings` are (reason code, message) of what was noticed while the facts were collected.
     """
 
@@ -72,5 +74,6 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     baseline_population: Population | None = None
     accepted: tuple[Accepted, ...] = ()
     stopped: str | None = None
+    admission: AdmissionFact | None = None
     warnings: tuple[tuple[str, str], ...] = ()
     problems: tuple[tuple[str, str], ...] = ()  # (reason code, message) of what could not be read

@@ -1,8 +1,8 @@
 """The judge: what is required, what is known, one verdict. Values in, values out.
 
 The order is: resolution marker, commit, evidence, coverage, integrity; then, for a failure, whether
-another attempt is worth it. An earlier step that fails ends the judgement where a later one would
-only repeat it (no commit: the evidence is not looked at).
+another attempt is worth it; last, whether the change may go now. An earlier step that fails ends
+the judgement where a later one would only repeat it (no commit: the evidence is not looked at).
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import msgspec
 
 from pytest_malagate.gate import progress as progress_rules
+from pytest_malagate.gate.admission import UNCOUNTED
 from pytest_malagate.gate.case import Case
 from pytest_malagate.gate.evidence import Evidence
 from pytest_malagate.gate.facts import Facts
@@ -176,7 +177,7 @@ RERUN = "a rerun of the same commit"
 def _why_not_counted(case: Case, verdict: Verdict, *, claim: bool) -> str | None:
     """Why a failure is not charged to the author; None if it is, or if nothing failed."""
     if verdict == "pass":
-        return None
+        return UNCOUNTED if case.hold is not None else None
     if verdict != "fail":
         return "the machinery broke, not the work"
     if case.facts.stopped is not None:
@@ -226,8 +227,13 @@ def _result(
     *,
     charged: bool = False,
 ) -> GateResult:
-    """`charged`: the attempt was counted before, so that its place in the budget is taken."""
-    reasons = tuple(case.reasons[:MAX_REASONS])
+    """`verdict` is the one on the work: what passed and may not go yet is inconclusive.
+
+    `charged`: the attempt was counted before, so that its place in the budget is taken.
+    """
+    held = () if case.hold is None else (case.hold,)
+    final: Verdict = "inconclusive" if held and verdict == "pass" else verdict
+    reasons = (*case.reasons[: MAX_REASONS - len(held)], *held)
     budget = case.spec.retry.max_attempts
     attempt = Attempt(
         number=state.gate_attempt,
@@ -238,8 +244,8 @@ def _result(
     )
     last = state.history[-1] if state.history else None
     return GateResult(
-        verdict=verdict,
-        passed=verdict == "pass",
+        verdict=final,
+        passed=final == "pass",
         subject=case.facts.subject,
         policy=case.facts.policy,
         trust=case.facts.trust,
@@ -249,13 +255,13 @@ def _result(
         resolution=case.resolution.marker if case.resolution and case.resolution.decided else None,
         failure_reasons=tuple(why.message for why in reasons),
         reasons=reasons,
-        reasons_omitted=len(case.reasons) - len(reasons),
+        reasons_omitted=len(case.reasons) + len(held) - len(reasons),
         warnings=tuple(case.warnings),
         validation_evidence=tuple(found.evidence for found in case.examined),
         coverage=case.coverage,
         tests=_counts(case),
         integrity=tuple(case.integrity),
-        next_action=next_action(case, verdict, finding, attempt),
+        next_action=next_action(case, final, finding, attempt),
         commit_hash=_commit_hash(case),
     )
 

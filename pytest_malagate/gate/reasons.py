@@ -904,6 +904,14 @@ _ADMISSION = _rows(
         "Wait for the turn; `malagate status` shows the position.",
         "inconclusive",
     ),
+    (
+        "queue.trouble",
+        "The queue could not be asked in full",
+        "Trouble with the queue holds nobody up: an error there must not stop every change. That "
+        "two tasks may then go at once is said aloud.",
+        "Read the message and repair what it names; `malagate status` shows whether it is well.",
+        "warn",
+    ),
 )
 
 _ALL = (

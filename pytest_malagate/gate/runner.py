@@ -74,7 +74,8 @@ class PerIssueGateOutput(msgspec.Struct, frozen=True, kw_only=True):
     """The verdict and what comes of it.
 
     `new_log_offset` (bytes) and `retry_state` belong to the next attempt; after a pass the state
-    is the one that came in. `retry` is true if another attempt is allowed and worth it.
+    is the one that came in. `retry` is true if another attempt is allowed and worth it; what only
+    has to wait (`next_action.kind` is `wait`) needs none.
     """
 
     gate_result: GateResult
@@ -146,7 +147,7 @@ def _next_state(judgement: Judgement, state: RetryState, evidence: Evidence) -> 
 
 
 def _worth_another(result: GateResult) -> bool:
-    return not result.passed and result.next_action.kind != "ask_human"
+    return not result.passed and result.next_action.kind not in ("ask_human", "wait")
 
 
 class AsyncGateRunner:

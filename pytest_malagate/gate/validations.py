@@ -294,6 +294,10 @@ def _broken(name: str, run: TestRun, finish: SessionFinished, *, explained: bool
             f"{finish.deselected} deselected, {finish.reported} reported, {run.reported} on record"
         )
         reasons.append(reason("evidence.inconsistent", text))
+    silent = run.collect_failed + sum(run.outcomes.get(word, 0) for word in ("failed", "error"))
+    if silent and not run.failures_total:
+        text = f"{name}: {silent} failures are on record, and nothing of what failed"
+        reasons.append(reason("evidence.inconsistent", text))
     if not finish.executed and not explained and not reasons:
         reasons.append(reason("evidence.empty", f"{name}: pytest executed no test"))
     elif finish.exitstatus != 0 and not explained and not reasons:

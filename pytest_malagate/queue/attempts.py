@@ -20,8 +20,6 @@ class AttemptStore:
 
     def load(self, task: str) -> RetryState:
         """The task's state; a fresh one for a task that was never judged, or that passed."""
-        if not self._store.path.exists():
-            return RetryState()
         with self._store.transaction(write=False) as db:
             return self._read(db, task)
 

@@ -12,11 +12,11 @@ from pytest_malagate.gate.result import GateResult, Reason
 from pytest_malagate.report.text import MESSAGE, code, prose
 from pytest_malagate.report.wording import (
     NEXT_STEPS,
-    VERDICTS,
     attempt_words,
     coverage_words,
     detail,
     subject_words,
+    verdict_words,
 )
 
 MAX_REASONS = 20
@@ -44,7 +44,7 @@ def summary(result: GateResult) -> str:
 
 
 def _head(result: GateResult) -> Iterator[str]:
-    yield f"## malagate: {VERDICTS[result.verdict]}"
+    yield f"## malagate: {verdict_words(result)}"
     facts = [prose(subject_words(result))]
     if result.resolution:
         facts.append(f"resolution {code(result.resolution, MESSAGE)}")

@@ -14,12 +14,12 @@ from pytest_malagate.gate.result import GateResult, Reason
 from pytest_malagate.report.text import MESSAGE, plain
 from pytest_malagate.report.wording import (
     NEXT_STEPS,
-    VERDICTS,
     attempt_words,
     counts_of,
     coverage_words,
     detail,
     subject_words,
+    verdict_words,
 )
 
 Segment = tuple[str, str]
@@ -54,7 +54,7 @@ def lines(result: GateResult, *, width: int, verbose: bool = False) -> list[Line
 
 def _head(result: GateResult, width: int) -> list[Line]:
     style = f"bold {_VERDICT_STYLES[result.verdict]}"
-    title = f" malagate: {VERDICTS[result.verdict]} "
+    title = f" malagate: {verdict_words(result)} "
     head: list[Line] = [((title.center(width, "="), style),)]
     if subject := subject_words(result):
         head.append(((subject, "dim"),))

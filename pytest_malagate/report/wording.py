@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pytest_malagate.gate.admission import not_admitted
 from pytest_malagate.gate.result import (
     Attempt,
     CoverageVerdict,
@@ -14,12 +15,14 @@ from pytest_malagate.report.text import plain
 
 VERDICTS = {"pass": "passed", "fail": "failed", "inconclusive": "inconclusive", "error": "error"}
 
+NOT_ADMITTED = "not admitted yet"
+
 NEXT_STEPS = {
     "none": "",
     "fix": "repair what the reasons name, then run",
     "rerun": "run again",
     "rebase": "rebase onto the base, then run",
-    "wait": "wait",
+    "wait": "wait; see why, and ask again",
     "ask_human": "stop and ask a person",
 }
 
@@ -140,6 +143,11 @@ def _changes(progress: Progress) -> str:
         (len(progress.persisting), "as before"),
     )
     return ", ".join(f"{number} {word}" for number, word in parts if number)
+
+
+def verdict_words(result: GateResult) -> str:
+    """The verdict in a word or two. What only has to wait leaves nothing in doubt."""
+    return NOT_ADMITTED if not_admitted(result) else VERDICTS[result.verdict]
 
 
 def subject_words(result: GateResult) -> str:

@@ -1,0 +1,465 @@
+"""The serial gate and the freeze: one task at a time in a repository, and nothing while frozen.
+
+Failure directions, chosen here and tested by table S:
+
+* Queue trouble fails open. If the condition "no earlier task is unfinished" cannot be built or
+  asked, the claim proceeds with a warning: a bug in the queue must not wedge everybody.
+* Freeze trouble fails closed. If it cannot be read whether the repository is frozen, it is, with a
+  typed reason: landing onto a burning production costs more than waiting.
+
+The rules stand here once; a store only holds state (see `store`).
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Iterable
+
+import msgspec
+
+from pytest_malagate.errors import MachineryError, UsageError
+from pytest_malagate.queue.answers import (
+    NEXT_BROKEN,
+    Admission,
+    Claimed,
+    FreezeReading,
+    SerialRules,
+    Status,
+    next_step,
+)
+from pytest_malagate.queue.model import (
+    HUMAN_STAGES,
+    MODES,
+    SET_NEEDS,
+    STAGES,
+    Claim,
+    Entry,
+    Freeze,
+    FreezeMode,
+    Person,
+    Stage,
+    Task,
+    at_least,
+    ledger_problem,
+)
+from pytest_malagate.queue.places import place_of, waiting_list
+from pytest_malagate.queue.scope import in_scope
+from pytest_malagate.queue.store import Session, Store
+
+LEASE_SECONDS = 4 * 3600.0
+"""How long a claim holds without a word from its holder."""
+
+LONGEST_LEASE_SECONDS = 30 * 86400.0
+
+replace = msgspec.structs.replace
+
+
+class SerialGate:
+    """The rules over one repository's state in a store. Safe to share among threads if it is.
+
+    `now` is in seconds since the epoch. Methods that write raise MachineryError if the store
+    fails and UsageError for what is asked wrongly; those that ask do not.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        repository: str,
+        rules: SerialRules | None = None,
+        *,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self.repository = repository
+        self.rules = rules or SerialRules()
+        self._store, self._now = store, now
+        self._in_scope, self._warnings = in_scope(repository, self.rules.repos)
+
+    @property
+    def enabled(self) -> bool:
+        """Whether one task at a time is the rule here."""
+        return self.rules.enabled and self._in_scope
+
+    # --- tasks ---
+
+    def add(self, task: str, actor: str) -> Task:
+        """Makes a task ready: it gets a ticket. One that is ready or active keeps its own."""
+        _check_name(task)
+        with self._store.exclusive(self.repository) as session:
+            known = session.task(task)
+            if known is not None and known.state != "finished":
+                return known
+            made = Task(
+                repository=self.repository,
+                task=task,
+                ticket=session.next_number("ticket"),
+                added_at=self._now(),
+                changed_at=self._now(),
+            )
+            session.put(made)
+            self._log(session, "added", actor, task, f"ticket {made.ticket}")
+            return made
+
+    def claim(
+        self, holder: str, *, task: str | None = None, lease: float = LEASE_SECONDS
+    ) -> Claimed:
+        """Hands out the earliest ticket, if no earlier task is unfinished and nothing is frozen.
+
+        `task` asks for one task and is refused while it is not its turn. A task whose lease has
+        ended is handed out again, with a higher fence: its former holder's word counts no more.
+        """
+        _check_lease(lease)
+        with self._store.exclusive(self.repository) as session:
+            reading = self._freezes(session)
+            if reading.frozen:
+                return Claimed(refused=self._frozen(reading), warnings=self._warnings)
+            condition = self._turn(session, task)
+            if isinstance(condition, Admission):
+                return Claimed(refused=condition, warnings=condition.warnings)
+            chosen, warnings = condition
+            made = self._hand_out(session, chosen, holder, lease)
+            return Claimed(task=made, warnings=warnings)
+
+    def renew(self, task: str, claim: str, *, lease: float = LEASE_SECONDS) -> Admission:
+        """Prolongs a lease. Not admitted: the holder has to stop."""
+        _check_lease(lease)
+        with self._store.exclusive(self.repository) as session:
+            held = self._held(session, task, claim)
+            now = self._now()
+            if held.claim is not None:
+                prolonged = replace(held.claim, lease_until=now + lease)
+                session.put(replace(held, claim=prolonged, changed_at=now))
+            reading = self._freezes(session)
+        if reading.frozen and reading.mode == "hard":
+            return replace(self._frozen(reading), stop=True)
+        return Admission(admitted=True, position=0)
+
+    def advance(self, task: str, stage: Stage, actor: Person, *, claim: str | None = None) -> Task:
+        """Moves an active task to a later stage. A stage that people end, only a person ends."""
+        if stage not in STAGES:
+            raise UsageError(f"{stage!r} is no stage: {', '.join(STAGES)}")
+        with self._store.exclusive(self.repository) as session:
+            held = self._held(session, task, claim)
+            if STAGES.index(stage) <= STAGES.index(held.stage):
+                raise UsageError(f"{task} is at {held.stage}; rework takes it back")
+            passed = STAGES[STAGES.index(held.stage) : STAGES.index(stage)]
+            if not actor.human and (human := HUMAN_STAGES & set(passed)):
+                raise UsageError(f"{task} has to go through {min(human)}, which a person ends")
+            return self._moved(session, held, actor.name, "advanced", stage, stage=stage)
+
+    def rework(self, task: str, actor: str, *, claim: str | None = None) -> Task:
+        """Takes an active task back to its work. It stays active and waits for nobody."""
+        with self._store.exclusive(self.repository) as session:
+            held = self._held(session, task, claim)
+            return self._moved(session, held, actor, "reworked", held.stage, stage="work")
+
+    def requeue(self, task: str, actor: str, *, claim: str | None = None) -> Task:
+        """Gives an active task back: it goes to the end of the queue, with a new ticket."""
+        with self._store.exclusive(self.repository) as session:
+            held = self._held(session, task, claim)
+            ticket = session.next_number("ticket")
+            return self._moved(
+                session,
+                held,
+                actor,
+                "requeued",
+                f"ticket {ticket}",
+                state="waiting",
+                stage="work",
+                ticket=ticket,
+                claim=None,
+            )
+
+    def finish(self, task: str, actor: str, *, claim: str | None = None) -> Task:
+        """Ends a task. Whoever names a claim is refused if it is not the one that counts."""
+        with self._store.exclusive(self.repository) as session:
+            known = session.task(task)
+            if known is not None and known.state == "finished" and _is_claim(known, claim):
+                return known  # the answer to the first call may have been lost
+            if known is not None and known.state == "waiting" and claim is None:
+                return self._moved(session, known, actor, "withdrawn", "", state="finished")
+            held = self._held(session, task, claim)
+            return self._moved(session, held, actor, "finished", "", state="finished")
+
+    def tasks(self) -> tuple[Task, ...]:
+        """Active tasks, then those that wait, each by ticket."""
+        with self._store.reading(self.repository) as session:
+            return (*session.tasks("active"), *session.tasks("waiting"))
+
+    def task(self, task: str) -> Task | None:
+        """A task in whatever state; None if it was never added."""
+        with self._store.reading(self.repository) as session:
+            return session.task(task)
+
+    # --- questions ---
+
+    def admission(self, task: str, *, landing: bool = True, branch: str | None = None) -> Admission:
+        """May this task's change go on, landing or not? Never raises for a store that fails."""
+        try:
+            with self._store.reading(self.repository) as session:
+                reading = self._freezes(session, branch)
+                running = self._is_active(session, task)
+                if reading.frozen and not (running and reading.leaves_running(landing)):
+                    stop = running and reading.mode == "hard"
+                    return replace(self._frozen(reading), stop=stop)
+                return self._place(session, task)
+        except MachineryError as error:
+            if not self.rules.freeze_enabled:
+                return self._open(error)
+            return self._frozen(FreezeReading(problem=str(error)))
+
+    def status(self, *, verify: bool = False) -> Status:
+        """Everything at a glance. Never raises for a store that fails."""
+        flags = Status(
+            repository=self.repository,
+            enabled=self.enabled,
+            freeze_enabled=self.rules.freeze_enabled,
+            warnings=self._warnings,
+        )
+        try:
+            with self._store.reading(self.repository) as session:
+                reading = self._freezes(session)
+                active = tuple(session.tasks("active"))
+                waiting = waiting_list(
+                    session.tasks("waiting"), active, reading, serial=self.enabled
+                )
+            sound = self._ledger_sound() if verify else None
+        except MachineryError as error:
+            closed = self.rules.freeze_enabled
+            return replace(flags, frozen=closed, problem=str(error), next=NEXT_BROKEN)
+        return replace(
+            flags,
+            active=active[0].task if active else None,
+            active_tasks=active,
+            waiting=waiting,
+            frozen=reading.frozen,
+            freezes=reading.freezes,
+            ledger_ok=sound,
+            next=next_step(active, waiting, reading, self._now()),
+            problem=reading.problem,
+        )
+
+    def ledger_problem(self) -> str | None:
+        """A hole in the ledger or an edit, in words; None if it is whole. Raises MachineryError."""
+        head = self._store.ledger_head(self.repository)  # first: the ledger may grow meanwhile
+        return ledger_problem(self._store.ledger(self.repository), head=head)
+
+    def _ledger_sound(self) -> bool:
+        """Fails closed: a ledger that cannot be read is not whole."""
+        try:
+            return self.ledger_problem() is None
+        except MachineryError:
+            return False
+
+    # --- the freeze ---
+
+    def freeze(
+        self,
+        reason: str,
+        actor: Person,
+        *,
+        mode: FreezeMode | None = None,
+        work_item: str | None = None,
+        branch: str | None = None,
+    ) -> Freeze:
+        """Sets a freeze beside those that stand. Setting is easy: `triage` is enough."""
+        if not self.rules.freeze_enabled:
+            raise UsageError("freeze.enabled is false in the policy: nothing would be frozen")
+        if not reason.strip():
+            raise UsageError("a freeze needs a reason: who waits must know for what")
+        if mode is not None and mode not in MODES:
+            raise UsageError(f"{mode!r} is no mode: {', '.join(MODES)}")
+        if not at_least(actor.rank, SET_NEEDS):
+            raise UsageError(f"{actor.name} may not freeze: it needs {SET_NEEDS}")
+        with self._store.exclusive(self.repository) as session:
+            made = Freeze(
+                id=session.next_number("freeze"),
+                reason=reason,
+                actor=actor.name,
+                at=self._now(),
+                mode=mode or self.rules.mode,
+                work_item=work_item,
+                branch=branch,
+            )
+            session.put_freeze(made)
+            self._log(session, "frozen", actor.name, None, f"{made.mode}: {reason}", made.id)
+            return made
+
+    def unfreeze(
+        self, actor: Person, reason: str, *, only: Iterable[int] | None = None
+    ) -> tuple[int, ...]:
+        """Clears freezes and returns their ids: `only` these, or all that stand now.
+
+        Clearing is hard: it takes a person with `freeze.clear_needs` and a reason.
+        """
+        needs = self.rules.clear_needs
+        if not actor.human:
+            raise UsageError(f"{actor.name} may not clear a freeze: only a person may")
+        if not at_least(actor.rank, needs):
+            raise UsageError(f"{actor.name} may not clear a freeze: it needs {needs}")
+        if not reason.strip():
+            raise UsageError("clearing a freeze needs a reason")
+        with self._store.exclusive(self.repository) as session:
+            standing = [freeze.id for freeze in session.freezes()]
+            wanted = standing if only is None else [n for n in only if n in standing]
+            cleared = tuple(number for number in wanted if session.clear_freeze(number))
+            for number in cleared:
+                self._log(session, "cleared", actor.name, None, reason, number)
+            return cleared
+
+    def record(self, kind: str, actor: str, detail: str, *, task: str | None = None) -> None:
+        """Adds a line to the ledger about what changed neither a task nor a freeze."""
+        with self._store.exclusive(self.repository) as session:
+            self._log(session, kind, actor, task, detail)
+
+    # --- how it is decided ---
+
+    def _freezes(self, session: Session, branch: str | None = None) -> FreezeReading:
+        """Fails closed: freezes that cannot be read are a freeze."""
+        if not self.rules.freeze_enabled:
+            return FreezeReading()
+        try:
+            standing = session.freezes()
+        except MachineryError as error:
+            return FreezeReading(problem=str(error))
+        return FreezeReading(
+            freezes=tuple(
+                freeze
+                for freeze in standing
+                if branch is None or freeze.branch is None or freeze.branch == branch
+            )
+        )
+
+    def _frozen(self, reading: FreezeReading) -> Admission:
+        return Admission(admitted=False, code="freeze.active", reason=reading.words())
+
+    def _turn(self, session: Session, task: str | None) -> tuple[Task, tuple[str, ...]] | Admission:
+        """The task to hand out, or why none is."""
+        asked = session.task(task) if task is not None else None
+        if task is not None and (asked is None or asked.state == "finished"):
+            raise UsageError(f"{task} is not in the queue: add it first")
+        warnings = self._warnings
+        try:
+            blocked, chosen = self._condition(session, asked)
+        except Exception as error:  # noqa: BLE001 - queue trouble fails open: see the module's head
+            text = f"the queue's condition could not be asked ({error}); the claim proceeds"
+            warnings, blocked = (*warnings, text), None
+            chosen = asked if asked is not None else session.first("waiting")
+        if blocked is not None:
+            return replace(blocked, warnings=warnings)
+        if chosen is None:
+            return Admission(
+                admitted=False, code="queue.waiting", reason="nothing waits", warnings=warnings
+            )
+        return chosen, warnings
+
+    def _condition(
+        self, session: Session, asked: Task | None
+    ) -> tuple[Admission | None, Task | None]:
+        active = session.first("active")
+        if active is not None and self._lapsed(active) and asked in (None, active):
+            return None, active
+        if not self.enabled:
+            return None, asked or session.first("waiting")
+        if active is not None:
+            text = f"{active.task} is not finished"
+            return Admission(admitted=False, code="queue.waiting", reason=text), None
+        first = session.first("waiting")
+        if asked is not None and first is not None and asked.task != first.task:
+            text = f"{first.task} has the earlier ticket"
+            return Admission(admitted=False, code="queue.waiting", reason=text), None
+        return None, first
+
+    def _lapsed(self, task: Task) -> bool:
+        return task.claim is None or task.claim.lease_until <= self._now()
+
+    def _hand_out(self, session: Session, task: Task, holder: str, lease: float) -> Task:
+        if task.state == "active" and not self._lapsed(task):
+            raise UsageError(f"{task.task} is claimed already")
+        claim = Claim(
+            id=secrets.token_hex(12),
+            fence=session.next_number("fence"),
+            holder=holder,
+            at=self._now(),
+            lease_until=self._now() + lease,
+        )
+        kind = "reclaimed" if task.state == "active" else "claimed"
+        return self._moved(
+            session, task, holder, kind, f"fence {claim.fence}", state="active", claim=claim
+        )
+
+    def _held(self, session: Session, task: str, claim: str | None) -> Task:
+        """The active task; a claim that is named must be the one that counts."""
+        known = session.task(task)
+        if known is None or known.state != "active":
+            state = "not in the queue" if known is None else known.state
+            raise UsageError(f"{task} is {state}, not active")
+        if not _is_claim(known, claim):
+            raise UsageError(f"the claim on {task} is not yours any more: somebody else has it")
+        return known
+
+    def _moved(
+        self, session: Session, task: Task, actor: str, kind: str, detail: str, **changes: object
+    ) -> Task:
+        moved: Task = replace(task, changed_at=self._now(), **changes)
+        session.put(moved)
+        self._log(session, kind, actor, task.task, detail)
+        return moved
+
+    def _log(
+        self,
+        session: Session,
+        kind: str,
+        actor: str,
+        task: str | None,
+        detail: str,
+        freeze: int | None = None,
+    ) -> None:
+        session.append(
+            Entry(
+                seq=0,
+                at=self._now(),
+                kind=kind,
+                actor=actor,
+                repository=self.repository,
+                task=task,
+                freeze=freeze,
+                detail=detail,
+            )
+        )
+
+    # --- places in the queue ---
+
+    def _is_active(self, session: Session, task: str) -> bool:
+        try:
+            known = session.task(task)
+        except MachineryError:
+            return False
+        return known is not None and known.state == "active"
+
+    def _place(self, session: Session, task: str) -> Admission:
+        """Fails open: a queue that cannot be read lets everybody pass."""
+        if not self.enabled:
+            return Admission(admitted=True, warnings=self._warnings)
+        try:
+            return replace(place_of(session, task), warnings=self._warnings)
+        except MachineryError as error:
+            return self._open(error)
+
+    def _open(self, error: Exception) -> Admission:
+        text = f"the queue could not be asked ({error}); it holds nobody up"
+        return Admission(admitted=True, warnings=(*self._warnings, text))
+
+
+def _is_claim(task: Task, claim: str | None) -> bool:
+    return claim is None or (task.claim is not None and task.claim.id == claim)
+
+
+def _check_lease(seconds: float) -> None:
+    if not 0 < seconds <= LONGEST_LEASE_SECONDS:
+        raise UsageError(f"a lease lasts up to {LONGEST_LEASE_SECONDS / 86400:.0f} days")
+
+
+def _check_name(task: str) -> None:
+    if not task.strip() or len(task) > 200 or not task.isprintable():
+        raise UsageError("a task's name is 1 to 200 printable characters")
