@@ -35,9 +35,13 @@ _CLEARED = "\x1b[H\x1b[2J\x1b[3J"
 
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
-    """One look at the store. `known` is the task that was asked for, None if nobody has it."""
+    """One look at the store. `known` is the task that was asked for, None if nobody has it.
+
+    `verified`: the whole ledger was asked for.
+    """
 
     status: Status
+    verified: bool = False
     ledger_problem: str | None = None
     known: Task | None = None
 
@@ -93,8 +97,8 @@ def run(options: argparse.Namespace) -> int:
 
 def seen(gate: SerialGate, *, task: str | None, verify: bool) -> Seen:
     """One look. Never raises for a store that fails."""
-    status, problem, known = gate.status(), None, None
-    if verify and status.problem is None:
+    status, problem, known = gate.status(verify=False if verify else None), None, None
+    if (verify or status.ledger_ok is False) and status.problem is None:
         try:
             problem = gate.ledger_problem()
         except MachineryError as error:
@@ -107,7 +111,7 @@ def seen(gate: SerialGate, *, task: str | None, verify: bool) -> Seen:
             known = gate.task(task)
         except MachineryError as error:
             status = msgspec.structs.replace(status, problem=str(error))
-    return Seen(status=status, ledger_problem=problem, known=known)
+    return Seen(status=status, verified=verify, ledger_problem=problem, known=known)
 
 
 def as_json(found: Seen, task: str | None) -> dict[str, Any]:
@@ -122,10 +126,13 @@ def as_json(found: Seen, task: str | None) -> dict[str, Any]:
 
 
 def _lines(found: Seen, task: str | None, now: float) -> list[Line]:
+    status = found.status
+    if status.ledger_ok and not found.verified:  # nobody asked, and nothing is wrong
+        status = msgspec.structs.replace(status, ledger_ok=None)
     lines = (
-        status_lines(found.status, now=now)
+        status_lines(status, now=now)
         if task is None
-        else task_lines(found.status, task, found.known, now=now)
+        else task_lines(status, task, found.known, now=now)
     )
     if found.ledger_problem is not None:
         lines.append((("ledger: ", "bold red"), (plain(found.ledger_problem, 300), "")))

@@ -121,8 +121,9 @@ def tmpfs_can_be_mounted() -> bool:
 @pytest.mark.skipif(not tmpfs_can_be_mounted(), reason="needs the right to mount a small disk")
 def test_a_full_disk_is_told_in_one_line_and_stays_whole(tmp_path: Path) -> None:
     code = (
-        "path = Path(sys.argv[1]); added = fill(path); freeze_and_tell(path, 'x' * 99_999);"
-        "hog = path.with_name('hog'); fill_up(hog); assert_whole(gate_on(path), added);"
+        "path = Path(sys.argv[1]); hog = path.with_name('hog'); hog.write_bytes(b'x' * 100_000);"
+        "added = fill(path); freeze_and_tell(path, 'x' * 99_999);"
+        "fill_up(path.with_name('rest')); assert_whole(gate_on(path), added);"
         "freeze_and_tell(path); hog.unlink();"
         "gate_on(path).freeze('x', TRIAGER); assert_whole(gate_on(path), added)"
     )
