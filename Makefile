@@ -17,7 +17,8 @@ PYTEST := $(ACTIVATED) python -m pytest -p malagate -n $(WORKERS) --timeout=300
 # What has to work on every Python: all that reads or writes evidence. Without the tests that
 # play whole stories or start hundreds of processes.
 SHORT_TESTS ?= tests/gate tests/collect tests/policy tests/queue tests/report tests/repository \
-	tests/plugin/test_endings.py
+	tests/plugin/test_endings.py tests/github tests/action/test_gate.py tests/action/test_history.py \
+	tests/cli/test_queue.py tests/cli/test_post_deploy.py
 
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
