@@ -168,8 +168,9 @@ def _unbound(asked: Asked, commented: Commented, memory: Memory, head: str) -> s
     last = memory.last()
     if asked.sha and not head.startswith(asked.sha):
         return f"the head is {head[:12]} now, not {asked.sha[:12]}"
-    if last is None:
-        return "nothing has been judged yet"
+    if last is None:  # what was judged may be lost, and only a retry needs none of it
+        begins_anew = memory.rebuilt and asked.kind == "retry"
+        return "" if begins_anew else "nothing has been judged yet"
     if last.head != head:
         return f"{head[:12]} was pushed after what was judged last; wait for its verdict"
     if commented.at < int(last.at) and not asked.sha:

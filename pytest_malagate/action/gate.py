@@ -11,7 +11,7 @@ import msgspec
 from pytest_malagate.action.baseline import BASELINE_FILE, Baseline, encode_baseline
 from pytest_malagate.action.commands import Asked, Commented, answer, moment, parse, record
 from pytest_malagate.action.comment import status_of
-from pytest_malagate.action.history import recall, state_name
+from pytest_malagate.action.history import HistoryUnreadable, recall, state_name
 from pytest_malagate.action.inputs import Inputs
 from pytest_malagate.action.judging import Evaluation, Verdict
 from pytest_malagate.action.memory import STATE_FILE, Memory, encode_memory, evaluation_of
@@ -209,7 +209,14 @@ class Gate:
         if isinstance(subject, Nothing):
             self._react(commented, done=False, outcome=f"refused: {subject.why}")
             return ExitCode.PASSED
-        memory = recall(self._client, self._runner, subject, pull).memory
+        try:
+            memory = recall(self._client, self._runner, subject, pull).memory
+        except HistoryUnreadable as error:
+            if asked.kind != "retry":
+                self._react(commented, done=False, outcome=f"refused: {error}")
+                return ExitCode.PASSED
+            name = self._runner.repository
+            memory = Memory(repository=name, pull_request=pull.number, rebuilt=True)
         last = memory.last()
         if last is not None and last.head == pull.head.sha and subject.source[0] != last.run:
             again = self._subject_again(pull, last.run)

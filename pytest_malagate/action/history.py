@@ -14,11 +14,15 @@ from pytest_malagate.action.subjects import Judged, own_runs
 from pytest_malagate.gate.retry import RetryState
 from pytest_malagate.github.archive import ArtifactError
 from pytest_malagate.github.artifacts import TrustedArtifacts, fetch_file, newest_trusted
-from pytest_malagate.github.client import Client
+from pytest_malagate.github.client import Client, GitHubError
 from pytest_malagate.github.environment import RunnerEnvironment
 from pytest_malagate.github.records import Artifact, Pull, Run
 from pytest_malagate.github.runs import earlier_failures, run_of, vouch
 from pytest_malagate.report.text import plain
+
+
+class HistoryUnreadable(GitHubError):
+    """Our own newest state is there, and what arrives is not what was uploaded."""
 
 
 class Recalled(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,7 +38,10 @@ def state_name(number: int) -> str:
 
 
 def recall(client: Client, runner: RunnerEnvironment, subject: Judged, pull: Pull) -> Recalled:
-    """What is known of a pull request's earlier evaluations. Raises GitHubError."""
+    """What is known of a pull request's earlier evaluations.
+
+    Raises GitHubError; HistoryUnreadable where only a person can say that it shall begin anew.
+    """
     # In one job the branch itself is trusted; otherwise the default branch's workflow alone.
     also = ((pull.head.ref, frozenset({"pull_request"})),) if subject.trust == "job" else ()
     trusted = own_runs(runner, *also)
@@ -68,6 +75,8 @@ def _newest(
         try:
             return _read(client, runner, pull, artifact), tuple(damaged)
         except ArtifactError as error:
+            if error.code == "artifact.digest":  # fails closed: it may say stop
+                raise HistoryUnreadable(f"{error}; /gate retry begins anew") from error
             damaged.append(("history.refused", f"A state artifact was passed over: {error}"))
     return None, tuple(damaged)
 

@@ -98,13 +98,22 @@ def test_a_damaged_state_of_our_own_gives_way_to_the_one_before(
     assert "history.refused" in told.warnings
 
 
-def test_a_state_whose_digest_differs_is_passed_over(stage: Stage, tried: Any) -> None:
+def test_a_state_whose_digest_differs_stops_until_a_person_begins_anew(
+    stage: Stage, tried: Any
+) -> None:
+    stage.repo.permission("bob", "write")
     run = stage.repo.run(workflow=GATE_YML, event="workflow_run")
     run.artifact(STATE, forged(), digest="sha256:" + "0" * 64)
     run.finish("success")
     told = stage.gate(stage.tested(tried, tests=FAILING))
-    assert told.outputs["attempt"] == "3"
-    assert "history.refused" in told.warnings
+    assert (told.outputs["verdict"], told.codes) == ("inconclusive", ["machinery.github"])
+    assert "/gate retry begins anew" in told.log
+    told = stage.say(tried, "bob", "/gate stop")
+    assert "refused" in told.log
+    told = stage.say(tried, "bob", "/gate retry")
+    assert (told.outputs["verdict"], told.outputs["attempt"]) == ("fail", "1")
+    tried.push({"shop.py": "# 4\n"})
+    assert stage.gate(stage.tested(tried, tests=FAILING)).outputs["attempt"] == "2"
 
 
 def test_an_expired_history_is_rebuilt_from_the_runs_and_said_to_be(

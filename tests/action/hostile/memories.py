@@ -124,6 +124,14 @@ def _ours(name: str, upload: Upload, **options: Any) -> Case:
     )
 
 
+def _corrupted(scene: Scene) -> None:
+    pull = _tried(scene)
+    run = scene.tested(pull, tests=FAILING)
+    made = _ourselves(scene, pull, run)
+    made.artifact(STATE, {"state.json": forged()}, digest="sha256:" + "0" * 64)
+    scene.gate(run)
+
+
 def _stopped(scene: Scene) -> None:
     pull = scene.opened(fork=False)
     scene.gate(scene.tested(pull, tests=FAILING))
@@ -249,7 +257,7 @@ CASES = (
     _ours("is-a-link", archive([Member(name="state.json", data=b"/etc/hostname", mode=LINK)])),
     _ours("leads-up", {"../state.json": forged()}),
     _ours("has-another-name", {"other.json": forged()}),
-    _ours("has-another-digest", {"state.json": forged()}, digest="sha256:" + "0" * 64),
+    Case("state-has-another-digest", "memories", _corrupted, "inconclusive", "machinery.github"),
     _ours("has-expired", {"state.json": forged()}, expired=True),
     Case("state-takes-a-stop-back", "memories", _stopped, "fail", "retry.stopped"),
     Case("state-accepts-a-reason", "memories", _accepted, "fail", "integrity.tests-removed"),
