@@ -31,7 +31,7 @@ from pytest_malagate.report.terminal import Line, paint, use_color
 from pytest_malagate.report.text import plain
 
 WATCH_SECONDS = 2.0
-_CLEARED = "\x1b[H\x1b[2J\x1b[3J"
+_CLEARED = "\x1b[H\x1b[2J"  # the screen, not what was scrolled away
 
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
