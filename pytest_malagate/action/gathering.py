@@ -77,7 +77,7 @@ def _part(name: str, files: dict[str, Path]) -> tuple[Part, tuple[tuple[str, str
     if log is None:
         raise ArtifactError("artifact.missing", f"{name} holds no {LOG}")
     part = read_part(name, log, detail.read_bytes() if detail else None)
-    return part, contradictions(name, log, part.evidence)
+    return part, contradictions(name, log)
 
 
 def _from_workspace(out: Path) -> Gathered:

@@ -186,5 +186,5 @@ VERBS = {
     "finish": _Verb("end a task; one that waits is withdrawn", _of_holder, _finish),
     "rework": _Verb("take an active task back to its work", _of_holder, _rework),
     "requeue": _Verb("give an active task back, to the end of the queue", _of_holder, _requeue),
-    "list": _Verb("list active and waiting tasks", lambda parser: None, _list),  # noqa: ARG005
+    "list": _Verb("list active and waiting tasks", lambda _parser: None, _list),
 }

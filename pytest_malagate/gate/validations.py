@@ -288,15 +288,21 @@ def _broken(name: str, run: TestRun, finish: SessionFinished, *, explained: bool
     if finish.lost_workers:
         text = f"{name}: worker lost: {', '.join(finish.lost_workers)}"
         reasons.append(reason("tests.worker-lost", text))
-    if run.reported != finish.reported or finish.reported > finish.collected - finish.deselected:
+    if (
+        run.reported != finish.reported
+        or finish.reported > finish.collected - finish.deselected
+        or min(finish.collected, finish.reported, finish.deselected) < 0
+        or not 0 <= finish.executed <= finish.reported
+    ):
         text = (
             f"{name}: the journal does not add up: {finish.collected} collected, "
-            f"{finish.deselected} deselected, {finish.reported} reported, {run.reported} on record"
+            f"{finish.deselected} deselected, {finish.reported} reported, "
+            f"{run.reported} on record, {finish.executed} executed"
         )
         reasons.append(reason("evidence.inconsistent", text))
-    silent = run.collect_failed + sum(run.outcomes.get(word, 0) for word in ("failed", "error"))
-    if silent and not run.failures_total:
-        text = f"{name}: {silent} failures are on record, and nothing of what failed"
+    failed = run.collect_failed + sum(run.outcomes.get(word, 0) for word in ("failed", "error"))
+    if failed > run.failures_total:
+        text = f"{name}: {failed} failed, and what failed is on record for {run.failures_total}"
         reasons.append(reason("evidence.inconsistent", text))
     if not finish.executed and not explained and not reasons:
         reasons.append(reason("evidence.empty", f"{name}: pytest executed no test"))

@@ -8,9 +8,7 @@ import msgspec
 
 from pytest_malagate.github.client import Client
 from pytest_malagate.github.records import Permission
-
-RANKS = ("none", "read", "triage", "write", "maintain", "admin")
-"""Permissions from the least to the most, by GitHub's own names."""
+from pytest_malagate.queue.model import RANKS, at_least
 
 
 class Person(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,7 +20,7 @@ class Person(msgspec.Struct, frozen=True, kw_only=True):
 
     def may(self, needed: str) -> bool:
         """True if the right is `needed` or more."""
-        return RANKS.index(self.rank) >= RANKS.index(needed)
+        return at_least(self.rank, needed)
 
 
 def person(client: Client, login: str) -> Person:

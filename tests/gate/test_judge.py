@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_malagate.gate.commit import CommitFinding
-from pytest_malagate.gate.evidence import CoverageProblem, Evidence, Resolution
+from pytest_malagate.gate.evidence import CoverageProblem, Evidence, Resolution, TestRun
 from pytest_malagate.gate.judge import judge
 from pytest_malagate.gate.result import GateResult, Subject, decode, encode
 from pytest_malagate.gate.retry import RetryState
@@ -160,6 +160,22 @@ def test_evidence_of_another_tree_is_stale(run) -> None:
             validations=(Validation(name="tests", command="tests"),), required=("tests",)
         )
     assert codes(decide(what, evidence(run))) == ["evidence.stale"]
+
+
+@pytest.mark.parametrize(
+    "run",
+    [
+        test_run(passed=2, outcomes={"passed": 1, "failed": 1}),
+        test_run(passed=2, outcomes={"passed": 1, "error": 1}),
+        test_run(collect_failed=1),
+        test_run(finish={"executed": 4}),
+        test_run(finish={"executed": -1}),
+        test_run(finish={"collected": -1, "deselected": -4}),
+    ],
+    ids=["failed", "error", "collector", "executed-more", "executed-less", "negative"],
+)
+def test_numbers_that_no_recorder_writes_are_no_pass(run: TestRun) -> None:
+    assert "evidence.inconsistent" in codes(decide(only_tests(), evidence(run)))
 
 
 NOT_A_PASS = {

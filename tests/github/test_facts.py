@@ -15,7 +15,7 @@ from pytest_malagate.github.artifacts import Trusted
 from pytest_malagate.github.client import Client
 from pytest_malagate.github.contents import commit_at, compare, file_at, paths_of, touched_by
 from pytest_malagate.github.environment import MAX_EVENT, read_environment
-from pytest_malagate.github.people import RANKS, Person, person
+from pytest_malagate.github.people import Person, person
 from pytest_malagate.github.pulls import files_of, pull_of_run
 from pytest_malagate.github.records import (
     Account,
@@ -31,6 +31,7 @@ from pytest_malagate.github.runs import (
     run_of,
     vouch,
 )
+from pytest_malagate.queue.model import RANKS
 from tests.twin import Repository, Twin
 
 # --- people ---
