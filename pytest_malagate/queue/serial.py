@@ -14,24 +14,17 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import TypeVar
 
 import msgspec
 
 from pytest_malagate.errors import MachineryError, UsageError
-from pytest_malagate.queue.answers import (
-    NEXT_BROKEN,
-    Admission,
-    Claimed,
-    FreezeReading,
-    SerialRules,
-    Status,
-    next_step,
-)
+from pytest_malagate.queue.answers import NEXT_BROKEN, Admission, Claimed, SerialRules, Status
+from pytest_malagate.queue.freezing import check_clear, check_set, held_up, read_freezes
 from pytest_malagate.queue.model import (
     HUMAN_STAGES,
-    MODES,
-    SET_NEEDS,
     STAGES,
     Claim,
     Entry,
@@ -40,12 +33,14 @@ from pytest_malagate.queue.model import (
     Person,
     Stage,
     Task,
-    at_least,
     ledger_problem,
 )
-from pytest_malagate.queue.places import place_of, waiting_list
 from pytest_malagate.queue.scope import in_scope
-from pytest_malagate.queue.store import Session, Store
+from pytest_malagate.queue.store import ConflictError, Session, Store
+from pytest_malagate.queue.turns import lapsed, next_task
+from pytest_malagate.queue.view import View
+
+T = TypeVar("T")
 
 LEASE_SECONDS = 4 * 3600.0
 """How long a claim holds without a word from its holder."""
@@ -54,6 +49,9 @@ LONGEST_LEASE_SECONDS = 30 * 86400.0
 
 SHORT_LEDGER = 5_000
 """Entries that are verified in passing: some ten milliseconds."""
+
+CONFLICTS = 40
+"""How often what was not alone is done again. A store that has a lock never needs it."""
 
 replace = msgspec.structs.replace
 
@@ -91,20 +89,27 @@ class SerialGate:
     def add(self, task: str, actor: str) -> Task:
         """Makes a task ready: it gets a ticket. One that is ready or active keeps its own."""
         _check_name(task)
-        with self._store.exclusive(self.repository) as session:
-            known = session.task(task)
-            if known is not None and known.state != "finished":
-                return known
-            made = Task(
-                repository=self.repository,
-                task=task,
-                ticket=session.next_number("ticket"),
-                added_at=self._now(),
-                changed_at=self._now(),
-            )
-            session.put(made)
-            self._log(session, "added", actor, task, f"ticket {made.ticket}")
-            return made
+        return self._alone(lambda session: self._add(session, task, actor))
+
+    def arrange(
+        self, added: Sequence[tuple[str, str]], withdrawn: Sequence[tuple[str, str]] = ()
+    ) -> tuple[Task, ...]:
+        """Withdraws tasks that wait and adds others, in this order and all at once.
+
+        Each is a task and who asked for it. Returns the added ones; withdrawing what does not
+        wait changes nothing.
+        """
+        for task, _ in added:
+            _check_name(task)
+
+        def work(session: Session) -> tuple[Task, ...]:
+            for task, actor in withdrawn:
+                known = session.task(task)
+                if known is not None and known.state == "waiting":
+                    self._moved(session, known, actor, "withdrawn", "", state="finished")
+            return tuple(self._add(session, task, actor) for task, actor in added)
+
+        return self._alone(work)
 
     def claim(
         self, holder: str, *, task: str | None = None, lease: float = LEASE_SECONDS
@@ -115,10 +120,11 @@ class SerialGate:
         ended is handed out again, with a higher fence: its former holder's word counts no more.
         """
         _check_lease(lease)
-        with self._store.exclusive(self.repository) as session:
-            reading = self._freezes(session)
+
+        def work(session: Session) -> Claimed:
+            reading = read_freezes(session, self.rules)
             if reading.frozen:
-                return Claimed(refused=self._frozen(reading), warnings=self._warnings)
+                return Claimed(refused=held_up(reading), warnings=self._warnings)
             condition = self._turn(session, task)
             if isinstance(condition, Admission):
                 return Claimed(refused=condition, warnings=condition.warnings)
@@ -126,26 +132,31 @@ class SerialGate:
             made = self._hand_out(session, chosen, holder, lease)
             return Claimed(task=made, warnings=warnings)
 
+        return self._alone(work)
+
     def renew(self, task: str, claim: str, *, lease: float = LEASE_SECONDS) -> Admission:
         """Prolongs a lease. Not admitted: the holder has to stop."""
         _check_lease(lease)
-        with self._store.exclusive(self.repository) as session:
-            held = self._held(session, task, claim)
-            now = self._now()
+
+        def work(session: Session) -> Admission:
+            held, now = _held(session, task, claim), self._now()
             if held.claim is not None:
                 prolonged = replace(held.claim, lease_until=round(now + lease, 3))
                 session.put(replace(held, claim=prolonged, changed_at=now))
-            reading = self._freezes(session)
-        if reading.frozen and reading.mode == "hard":
-            return replace(self._frozen(reading), stop=True)
-        return Admission(admitted=True, position=0)
+            reading = read_freezes(session, self.rules)
+            if reading.frozen and reading.mode == "hard":
+                return held_up(reading, stop=True)
+            return Admission(admitted=True, position=0)
+
+        return self._alone(work)
 
     def advance(self, task: str, stage: Stage, actor: Person, *, claim: str | None = None) -> Task:
         """Moves an active task to a later stage. A stage that people end, only a person ends."""
         if stage not in STAGES:
             raise UsageError(f"{stage!r} is no stage: {', '.join(STAGES)}")
-        with self._store.exclusive(self.repository) as session:
-            held = self._held(session, task, claim)
+
+        def work(session: Session) -> Task:
+            held = _held(session, task, claim)
             if STAGES.index(stage) <= STAGES.index(held.stage):
                 raise UsageError(f"{task} is at {held.stage}; rework takes it back")
             passed = STAGES[STAGES.index(held.stage) : STAGES.index(stage)]
@@ -153,39 +164,40 @@ class SerialGate:
                 raise UsageError(f"{task} has to go through {min(human)}, which a person ends")
             return self._moved(session, held, actor.name, "advanced", stage, stage=stage)
 
+        return self._alone(work)
+
     def rework(self, task: str, actor: str, *, claim: str | None = None) -> Task:
         """Takes an active task back to its work. It stays active and waits for nobody."""
-        with self._store.exclusive(self.repository) as session:
-            held = self._held(session, task, claim)
+
+        def work(session: Session) -> Task:
+            held = _held(session, task, claim)
             return self._moved(session, held, actor, "reworked", held.stage, stage="work")
+
+        return self._alone(work)
 
     def requeue(self, task: str, actor: str, *, claim: str | None = None) -> Task:
         """Gives an active task back: it goes to the end of the queue, with a new ticket."""
-        with self._store.exclusive(self.repository) as session:
-            held = self._held(session, task, claim)
-            ticket = session.next_number("ticket")
-            return self._moved(
-                session,
-                held,
-                actor,
-                "requeued",
-                f"ticket {ticket}",
-                state="waiting",
-                stage="work",
-                ticket=ticket,
-                claim=None,
-            )
+
+        def work(session: Session) -> Task:
+            held, ticket = _held(session, task, claim), session.next_number("ticket")
+            back = replace(held, state="waiting", stage="work", ticket=ticket, claim=None)
+            return self._moved(session, back, actor, "requeued", f"ticket {ticket}")
+
+        return self._alone(work)
 
     def finish(self, task: str, actor: str, *, claim: str | None = None) -> Task:
         """Ends a task. Whoever names a claim is refused if it is not the one that counts."""
-        with self._store.exclusive(self.repository) as session:
+
+        def work(session: Session) -> Task:
             known = session.task(task)
             if known is not None and known.state == "finished" and _is_claim(known, claim):
                 return known  # the answer to the first call may have been lost
             if known is not None and known.state == "waiting" and claim is None:
                 return self._moved(session, known, actor, "withdrawn", "", state="finished")
-            held = self._held(session, task, claim)
+            held = _held(session, task, claim)
             return self._moved(session, held, actor, "finished", "", state="finished")
+
+        return self._alone(work)
 
     def tasks(self) -> tuple[Task, ...]:
         """Active tasks, then those that wait, each by ticket."""
@@ -199,20 +211,27 @@ class SerialGate:
 
     # --- questions ---
 
+    @contextmanager
+    def look(self) -> Iterator[View]:
+        """One look, of which many things may be asked. Never raises for a store that fails."""
+        session, problem = None, None
+        with ExitStack() as stack:
+            try:
+                session = stack.enter_context(self._store.reading(self.repository))
+            except MachineryError as error:
+                problem = error
+            yield View(
+                session,
+                self.rules,
+                serial=self.enabled,
+                warnings=self._warnings,
+                problem=problem,
+            )
+
     def admission(self, task: str, *, landing: bool = True, branch: str | None = None) -> Admission:
         """May this task's change go on, landing or not? Never raises for a store that fails."""
-        try:
-            with self._store.reading(self.repository) as session:
-                reading = self._freezes(session, branch)
-                running = self._is_active(session, task)
-                if reading.frozen and not (running and reading.leaves_running(landing)):
-                    stop = running and reading.mode == "hard"
-                    return replace(self._frozen(reading), stop=stop)
-                return self._place(session, task)
-        except MachineryError as error:
-            if not self.rules.freeze_enabled:
-                return self._open(error)
-            return self._frozen(FreezeReading(problem=str(error)))
+        with self.look() as view:
+            return view.admission(task, landing=landing, branch=branch)
 
     def status(self, *, verify: bool | None = None) -> Status:
         """Everything at a glance. Never raises for a store that fails.
@@ -226,27 +245,13 @@ class SerialGate:
             warnings=self._warnings,
         )
         try:
-            with self._store.reading(self.repository) as session:
-                reading = self._freezes(session)
-                active = tuple(session.tasks("active"))
-                waiting = waiting_list(
-                    session.tasks("waiting"), active, reading, serial=self.enabled
-                )
+            with self.look() as view:
+                found = view.status(flags, self._now)
             sound = self._ledger_sound() if verify or (verify is None and self._short()) else None
         except MachineryError as error:
             closed = self.rules.freeze_enabled
             return replace(flags, frozen=closed, problem=str(error), next=NEXT_BROKEN)
-        return replace(
-            flags,
-            active=active[0].task if active else None,
-            active_tasks=active,
-            waiting=waiting,
-            frozen=reading.frozen,
-            freezes=reading.freezes,
-            ledger_ok=sound,
-            next=next_step(active, waiting, reading, self._now()),
-            problem=reading.problem,
-        )
+        return replace(found, ledger_ok=sound)
 
     def ledger_problem(self) -> str | None:
         """A hole in the ledger or an edit, in words; None if it is whole. Raises MachineryError."""
@@ -279,15 +284,9 @@ class SerialGate:
         branch: str | None = None,
     ) -> Freeze:
         """Sets a freeze beside those that stand. Setting is easy: `triage` is enough."""
-        if not self.rules.freeze_enabled:
-            raise UsageError("freeze.enabled is false in the policy: nothing would be frozen")
-        if not reason.strip():
-            raise UsageError("a freeze needs a reason: who waits must know for what")
-        if mode is not None and mode not in MODES:
-            raise UsageError(f"{mode!r} is no mode: {', '.join(MODES)}")
-        if not at_least(actor.rank, SET_NEEDS):
-            raise UsageError(f"{actor.name} may not freeze: it needs {SET_NEEDS}")
-        with self._store.exclusive(self.repository) as session:
+        check_set(self.rules, actor, reason, mode)
+
+        def work(session: Session) -> Freeze:
             made = Freeze(
                 id=session.next_number("freeze"),
                 reason=reason,
@@ -301,6 +300,8 @@ class SerialGate:
             self._log(session, "frozen", actor.name, None, f"{made.mode}: {reason}", made.id)
             return made
 
+        return self._alone(work)
+
     def unfreeze(
         self, actor: Person, reason: str, *, only: Iterable[int] | None = None
     ) -> tuple[int, ...]:
@@ -308,46 +309,37 @@ class SerialGate:
 
         Clearing is hard: it takes a person with `freeze.clear_needs` and a reason.
         """
-        needs = self.rules.clear_needs
-        if not actor.human:
-            raise UsageError(f"{actor.name} may not clear a freeze: only a person may")
-        if not at_least(actor.rank, needs):
-            raise UsageError(f"{actor.name} may not clear a freeze: it needs {needs}")
-        if not reason.strip():
-            raise UsageError("clearing a freeze needs a reason")
-        with self._store.exclusive(self.repository) as session:
+        check_clear(self.rules, actor, reason)
+        named = None if only is None else tuple(only)
+
+        def work(session: Session) -> tuple[int, ...]:
             standing = [freeze.id for freeze in session.freezes()]
-            wanted = standing if only is None else [n for n in only if n in standing]
+            wanted = standing if named is None else [n for n in named if n in standing]
             cleared = tuple(number for number in wanted if session.clear_freeze(number))
             for number in cleared:
                 self._log(session, "cleared", actor.name, None, reason, number)
             return cleared
 
+        return self._alone(work)
+
     def record(self, kind: str, actor: str, detail: str, *, task: str | None = None) -> None:
         """Adds a line to the ledger about what changed neither a task nor a freeze."""
-        with self._store.exclusive(self.repository) as session:
-            self._log(session, kind, actor, task, detail)
+        self._alone(lambda session: self._log(session, kind, actor, task, detail))
 
     # --- how it is decided ---
 
-    def _freezes(self, session: Session, branch: str | None = None) -> FreezeReading:
-        """Fails closed: freezes that cannot be read are a freeze."""
-        if not self.rules.freeze_enabled:
-            return FreezeReading()
-        try:
-            standing = session.freezes()
-        except MachineryError as error:
-            return FreezeReading(problem=str(error))
-        return FreezeReading(
-            freezes=tuple(
-                freeze
-                for freeze in standing
-                if branch is None or freeze.branch is None or freeze.branch == branch
-            )
-        )
-
-    def _frozen(self, reading: FreezeReading) -> Admission:
-        return Admission(admitted=False, code="freeze.active", reason=reading.words())
+    def _alone(self, work: Callable[[Session], T]) -> T:
+        """Does a piece of work in an exclusive session, again if somebody else was faster."""
+        for left in reversed(range(CONFLICTS)):
+            try:
+                with self._store.exclusive(self.repository) as session:
+                    done = work(session)
+            except ConflictError:
+                if not left:
+                    raise
+            else:
+                return done
+        raise AssertionError("the last try returns or raises")
 
     def _turn(self, session: Session, task: str | None) -> tuple[Task, tuple[str, ...]] | Admission:
         """The task to hand out, or why none is."""
@@ -356,7 +348,7 @@ class SerialGate:
             raise UsageError(f"{task} is not in the queue: add it first")
         warnings = self._warnings
         try:
-            blocked, chosen = self._condition(session, asked)
+            blocked, chosen = next_task(session, asked, serial=self.enabled, now=self._now())
         except Exception as error:  # noqa: BLE001 - queue trouble fails open: see the module's head
             text = f"the queue's condition could not be asked ({error}); the claim proceeds"
             warnings, blocked = (*warnings, text), None
@@ -369,28 +361,23 @@ class SerialGate:
             )
         return chosen, warnings
 
-    def _condition(
-        self, session: Session, asked: Task | None
-    ) -> tuple[Admission | None, Task | None]:
-        active = session.first("active")
-        if active is not None and self._lapsed(active) and asked in (None, active):
-            return None, active
-        if not self.enabled:
-            return None, asked or session.first("waiting")
-        if active is not None:
-            text = f"{active.task} is not finished"
-            return Admission(admitted=False, code="queue.waiting", reason=text), None
-        first = session.first("waiting")
-        if asked is not None and first is not None and asked.task != first.task:
-            text = f"{first.task} has the earlier ticket"
-            return Admission(admitted=False, code="queue.waiting", reason=text), None
-        return None, first
-
-    def _lapsed(self, task: Task) -> bool:
-        return task.claim is None or task.claim.lease_until <= self._now()
+    def _add(self, session: Session, task: str, actor: str) -> Task:
+        known = session.task(task)
+        if known is not None and known.state != "finished":
+            return known
+        made = Task(
+            repository=self.repository,
+            task=task,
+            ticket=session.next_number("ticket"),
+            added_at=self._now(),
+            changed_at=self._now(),
+        )
+        session.put(made)
+        self._log(session, "added", actor, task, f"ticket {made.ticket}")
+        return made
 
     def _hand_out(self, session: Session, task: Task, holder: str, lease: float) -> Task:
-        if task.state == "active" and not self._lapsed(task):
+        if task.state == "active" and not lapsed(task, self._now()):
             raise UsageError(f"{task.task} is claimed already")
         claim = Claim(
             id=secrets.token_hex(12),
@@ -403,16 +390,6 @@ class SerialGate:
         return self._moved(
             session, task, holder, kind, f"fence {claim.fence}", state="active", claim=claim
         )
-
-    def _held(self, session: Session, task: str, claim: str | None) -> Task:
-        """The active task; a claim that is named must be the one that counts."""
-        known = session.task(task)
-        if known is None or known.state != "active":
-            state = "not in the queue" if known is None else known.state
-            raise UsageError(f"{task} is {state}, not active")
-        if not _is_claim(known, claim):
-            raise UsageError(f"the claim on {task} is not yours any more: somebody else has it")
-        return known
 
     def _moved(
         self, session: Session, task: Task, actor: str, kind: str, detail: str, **changes: object
@@ -444,27 +421,16 @@ class SerialGate:
             )
         )
 
-    # --- places in the queue ---
 
-    def _is_active(self, session: Session, task: str) -> bool:
-        try:
-            known = session.task(task)
-        except MachineryError:
-            return False
-        return known is not None and known.state == "active"
-
-    def _place(self, session: Session, task: str) -> Admission:
-        """Fails open: a queue that cannot be read lets everybody pass."""
-        if not self.enabled:
-            return Admission(admitted=True, warnings=self._warnings)
-        try:
-            return replace(place_of(session, task), warnings=self._warnings)
-        except MachineryError as error:
-            return self._open(error)
-
-    def _open(self, error: Exception) -> Admission:
-        text = f"the queue could not be asked ({error}); it holds nobody up"
-        return Admission(admitted=True, warnings=(*self._warnings, text))
+def _held(session: Session, task: str, claim: str | None) -> Task:
+    """The active task; a claim that is named must be the one that counts."""
+    known = session.task(task)
+    if known is None or known.state != "active":
+        state = "not in the queue" if known is None else known.state
+        raise UsageError(f"{task} is {state}, not active")
+    if not _is_claim(known, claim):
+        raise UsageError(f"the claim on {task} is not yours any more: somebody else has it")
+    return known
 
 
 def _is_claim(task: Task, claim: str | None) -> bool:

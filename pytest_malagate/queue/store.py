@@ -14,16 +14,24 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from typing import Literal, Protocol
 
+from pytest_malagate.errors import MachineryError
 from pytest_malagate.queue.model import Entry, Freeze, Task, TaskState
 
 Counter = Literal["ticket", "fence", "freeze"]
+
+
+class ConflictError(MachineryError):
+    """Somebody else was faster: nothing of the session was written, and it may be done again."""
 
 
 class Session(Protocol):
     """One repository's state for the length of a session."""
 
     def task(self, task: str) -> Task | None:
-        """The task, whatever its state; None if it was never added."""
+        """The task, whatever its state; None if it was never added.
+
+        Of finished tasks a store may forget the oldest, but not the 100 that ended last.
+        """
 
     def first(self, state: TaskState) -> Task | None:
         """The task with the lowest ticket in a state that is not `finished`.
@@ -60,7 +68,10 @@ class Store(Protocol):
     """State by repository (`owner/name`)."""
 
     def exclusive(self, repository: str) -> AbstractContextManager[Session]:
-        """A session that may write, alone on this repository."""
+        """A session that may write, alone on this repository.
+
+        Raises ConflictError at its end where the store found out only then that it was not alone.
+        """
 
     def reading(self, repository: str) -> AbstractContextManager[Session]:
         """A session that sees one moment and must not write."""

@@ -80,14 +80,14 @@ def failing(open_store: OpenStore, clock: Clock) -> OpenGate:
 
 @pytest.mark.parametrize("error", [MachineryError("on strike"), KeyError("a bug")])
 def test_a_claim_proceeds_when_the_queue_s_condition_cannot_be_asked(
-    gate: SerialGate, open_store: OpenStore, clock: Clock, error: Exception
+    gate: SerialGate, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    class Broken(SerialGate):
-        def _condition(self, *_: object) -> object:
-            raise error
+    def broken(*_: object, **__: object) -> object:
+        raise error
 
     started(gate, "A", "B")
-    answer = Broken(open_store(), REPOSITORY, now=clock).claim("other")
+    monkeypatch.setattr("pytest_malagate.queue.serial.next_task", broken)
+    answer = gate.claim("other")
     assert answer.task is not None
     assert answer.task.task == "B"
     assert "the claim proceeds" in answer.warnings[0]
