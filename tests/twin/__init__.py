@@ -12,7 +12,8 @@ Events come from the state (events.py), faults from a plan (faults.py).
 
 What it leaves out: workflows do not run, so neither an event nor a write starts one (on GitHub a
 write with GITHUB_TOKEN starts none either, a dispatch excepted); reviews, check runs, milestones,
-protection, search and GraphQL; secondary limits, unless they are planned as faults. Where GitHub's
+protection, search and GraphQL; secondary limits, unless they are planned as faults or
+`twin.write_limit` is set. Where GitHub's
 documents leave open which scope a write needs, the twin asks for the stricter one: a pull request's
 comments and labels need `pull-requests: write`, a label that is new to the repository needs
 `issues: write`, and a download needs `actions: read`. What is public may be read with any token.

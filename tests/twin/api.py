@@ -8,7 +8,13 @@ import time
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from tests.twin import routes_actions, routes_issues, routes_repository
+from tests.twin import (
+    routes_actions,
+    routes_groups,
+    routes_issues,
+    routes_relations,
+    routes_repository,
+)
 from tests.twin.routing import ROUTES, Answer, Call, Incoming, Refused, Route, allow, find, missing
 
 if TYPE_CHECKING:
@@ -20,7 +26,7 @@ SECONDARY = (
     "You have exceeded a secondary rate limit. Please wait a few minutes before you try again."
 )
 PRIMARY = "API rate limit exceeded for installation."
-ROOMS = (routes_repository, routes_issues, routes_actions)
+ROOMS = (routes_repository, routes_issues, routes_relations, routes_actions, routes_groups)
 """The modules whose routes are served; their import has filled ROUTES."""
 
 __all__ = ["ROOMS", "ROUTES", "answer"]
@@ -42,6 +48,8 @@ def answer(twin: Twin, incoming: Incoming) -> Answer:
         token = token_of(twin, incoming)
         if incoming.path != "/rate_limit" and twin.rates.exhausted(token):
             result = Answer(403, Refused(403, PRIMARY).body)
+        elif incoming.method != "GET" and (wait := twin.rates.write_wait(token)):
+            result = Answer(403, Refused(403, SECONDARY).body, {"Retry-After": str(wait)})
         else:
             found = find(incoming.method, incoming.path)
             if found is None:
@@ -49,7 +57,7 @@ def answer(twin: Twin, incoming: Incoming) -> Answer:
             route, arguments = found
             result = perform(twin, route, arguments, token, incoming)
     except Refused as refused:
-        result = Answer(refused.status, refused.body)
+        result = Answer(refused.status, refused.body, dict(refused.headers))
     finally:
         twin.in_request = False
     encode(result)
@@ -109,9 +117,13 @@ def perform(
     allow(call, route.grants)
     if route.listing and live is not None:
         call.seen = twin.lag_state.look(live)
-    if route.method != "GET":
-        twin.lag_state.before_write()
-    return route.handler(call)
+    if route.method == "GET":
+        return route.handler(call)
+    within = incoming.path.split("/", 4)[4:] if live is not None else []
+    before = twin.lag_state.before_write(live, "/" + "".join(within))
+    result = route.handler(call)
+    twin.lag_state.wrote(before)
+    return result
 
 
 def body_of(data: bytes) -> Any:

@@ -21,6 +21,8 @@ def ref_of(repository: Repository, event: str, payload: dict[str, Any]) -> tuple
         return payload["merge_group"]["head_ref"], payload["merge_group"]["head_sha"]
     if event == "push":
         return payload["ref"], payload["after"]
+    if event == "deployment_status":
+        return f"refs/heads/{payload['deployment']['ref']}", payload["deployment"]["sha"]
     branch = repository.default_branch
     if event == "workflow_dispatch":
         branch = payload["ref"].removeprefix("refs/heads/")

@@ -180,6 +180,56 @@ def schedule(
     return {"schedule": cron, "workflow": workflow, "repository": render.repository(twin.url, repo)}
 
 
+def deployment_status(
+    twin: Twin,
+    *,
+    repo: Repository,
+    state: str = "success",
+    where: str = "production",
+    ref: str | None = None,
+    actor: str | None = None,
+) -> Json:
+    """A deployment of a branch's tip has come to that state."""
+    who = twin.user(actor) if actor else repo.owner
+    number, branch = twin.new_id("deployment"), ref or repo.default_branch
+    url, now = f"{repository_url(twin.url, repo)}/deployments/{number}", iso(twin.clock())
+    both = {
+        "creator": render.user(twin.url, who),
+        "description": "",
+        "environment": where,
+        "created_at": now,
+        "updated_at": now,
+        "repository_url": repository_url(twin.url, repo),
+        "performed_via_github_app": None,
+    }
+    deployment = both | {
+        "id": number,
+        "node_id": render.node("Deployment", number),
+        "url": url,
+        "statuses_url": f"{url}/statuses",
+        "sha": repo.tip(branch),
+        "ref": branch,
+        "task": "deploy",
+        "payload": {},
+        "original_environment": where,
+        "transient_environment": False,
+        "production_environment": where == "production",
+    }
+    status = both | {
+        "id": number,
+        "node_id": render.node("DeploymentStatus", number),
+        "url": f"{url}/statuses/{number}",
+        "deployment_url": url,
+        "state": state,
+        "target_url": "",
+        "environment_url": "",
+        "log_url": "",
+    }
+    body: Json = {"action": "created", "deployment_status": status, "deployment": deployment}
+    nothing = dict.fromkeys(("check_run", "workflow", "workflow_run"))
+    return body | nothing | frame(repo, who)
+
+
 def workflow_dispatch(
     twin: Twin,
     *,
@@ -207,5 +257,6 @@ MAKERS: dict[str, Callable[..., Json]] = {
     "merge_group": merge_group,
     "push": push,
     "schedule": schedule,
+    "deployment_status": deployment_status,
     "workflow_dispatch": workflow_dispatch,
 }

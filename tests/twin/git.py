@@ -116,9 +116,9 @@ class Git:
         return None
 
     def branches(self) -> dict[str, str]:
-        listed = self.run("for-each-ref", "--format=%(refname) %(objectname)", "refs/heads")
-        pairs = (line.split() for line in listed.decode().splitlines())
-        return {name.removeprefix("refs/heads/"): sha for name, sha in pairs}
+        return {
+            name.removeprefix("refs/heads/"): sha for name, sha in self.refs("refs/heads").items()
+        }
 
     def point(self, ref: str, sha: str | None) -> None:
         if sha is None:
@@ -160,6 +160,27 @@ class Git:
         sha = self.resolve(ref)
         assert sha is not None
         return sha
+
+    def branch_many(self, base: str, refs: list[tuple[str, str]], who: Person) -> None:
+        """In one go, for each pair of refs: a commit upon `base` at the first one, with a file that
+        is new, and its test merge with `base` at the second."""
+        mark = f"{who.name} <{who.email}> {who.at} +0000"
+        people = f"author {mark}\ncommitter {mark}\n"
+        lines = []
+        for number, (head, merge) in enumerate(refs, 1):
+            path = head.rpartition("/")[2]
+            lines.append(
+                f"commit {head}\nmark :{number}\n{people}data 4\nwork\nfrom {base}\n"
+                f"M 644 inline {path}\ndata 0\n\n"
+                f"commit {merge}\n{people}data 5\nmerge\nfrom {base}\nmerge :{number}\n"
+                f"M 644 inline {path}\ndata 0\n\n"
+            )
+        self.run("fast-import", "--quiet", "--force", given="".join(lines).encode())
+
+    def refs(self, pattern: str) -> dict[str, str]:
+        listed = self.run("for-each-ref", "--format=%(refname) %(objectname)", pattern).decode()
+        parts = (line.partition(" ") for line in listed.splitlines())
+        return {name: sha for name, _, sha in parts}
 
     def merge(self, ours: str, theirs: str, message: str, who: Person) -> str | None:
         """A commit that joins two, made as GitHub makes refs/pull/N/merge; None: a conflict."""

@@ -13,6 +13,14 @@ if TYPE_CHECKING:
     from tests.twin.repository import Repository
 
 
+@dataclass(frozen=True)
+class AutoMerge:
+    """That a pull request is to be merged as soon as all that is required has passed."""
+
+    enabled_by: User
+    method: str = "merge"
+
+
 @dataclass(eq=False)
 class PullRequest(Issue):
     """A pull request. Its head may stand in a fork; its commits are fetched into the base's
@@ -28,6 +36,9 @@ class PullRequest(Issue):
     draft: bool = False
     merged_at: int | None = None
     merged_by: User | None = None
+    auto_merge: AutoMerge | None = None
+    mergeable_state: str | None = None
+    """What GitHub answers as such; None: "clean", or "dirty" with a conflict."""
 
     @property
     def from_fork(self) -> bool:
@@ -61,13 +72,22 @@ class PullRequest(Issue):
         self.merge_sha = self.repository.git.merge(base, self.head_sha, message, who)
         self.repository.git.point(f"refs/pull/{self.number}/merge", self.merge_sha)
 
+    def enable_auto_merge(self, login: str, method: str = "merge") -> None:
+        who = self.repository.twin.user(login)
+        self.auto_merge = AutoMerge(who, method)
+        self.note("auto_merge_enabled", who)
+
+    def disable_auto_merge(self, login: str = "") -> None:
+        self.auto_merge = None
+        self.note("auto_merge_disabled", self._someone(login))
+
     def merge(self, by: str | None = None) -> str:
         """Merges with a merge commit."""
         assert self.state == "open" and self.merge_sha is not None, "it cannot be merged"
         sha, repository = self.merge_sha, self.repository
         self.merged_by = repository.twin.user(by or repository.owner.login)
         self.note("merged", self.merged_by)
-        self.merged_at = self.updated_at
+        self.merged_at, self.auto_merge = self.updated_at, None
         self.set_state("closed", self.merged_by)
         self.closed_at = self.merged_at
         repository.git.point(f"refs/heads/{self.base_ref}", sha)

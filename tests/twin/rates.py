@@ -21,6 +21,7 @@ class Rates:
         self._twin = twin
         self._used: dict[str, int] = {}
         self._since: dict[str, int] = {}
+        self._writes: dict[str, list[int]] = {}
 
     def _key(self, token: Token | None) -> str:
         """A GITHUB_TOKEN's budget is its repository's."""
@@ -41,6 +42,20 @@ class Rates:
         if self._twin.clock() - self._since.get(key, 0) >= HOUR:
             self._since[key], self._used[key] = self._twin.clock(), 0
         return self._used[key]
+
+    def write_wait(self, token: Token | None) -> int:
+        """Seconds, by the twin's clock, until the token may write again; 0: it may now, which
+        counts as a write."""
+        if self._twin.write_limit is None:
+            return 0
+        count, window = self._twin.write_limit
+        key, now = self._key(token), self._twin.clock()
+        recent = [at for at in self._writes.get(key, []) if now - at < window]
+        if len(recent) < count:
+            self._writes[key] = [*recent, now]
+            return 0
+        self._writes[key] = recent
+        return recent[-count] + window - now
 
     def count(self, token: Token | None) -> None:
         self._used[self._key(token)] = self.used(token) + 1

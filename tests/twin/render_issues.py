@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 from tests.twin import render
 from tests.twin.clock import iso
-from tests.twin.pulls import PullRequest
+from tests.twin.pulls import AutoMerge, PullRequest
 from tests.twin.render import WEB, Json, node, repository_url
 from tests.twin.repository import Repository
 from tests.twin.state import Comment, Issue, IssueEvent, Label, Reaction, Status
@@ -75,11 +75,10 @@ def issue(api: str, one: Repository, it: Issue) -> Json:
         "body": it.body,
         "user": render.user(api, it.user),
         "labels": labels(api, one, it),
-        "assignee": None,
-        "assignees": [],
+        **people(api, it),
         "milestone": None,
-        "locked": False,
-        "active_lock_reason": None,
+        "locked": it.locked,
+        "active_lock_reason": it.lock_reason,
         "comments": len(it.comments),
         "closed_at": iso(it.closed_at),
         "created_at": iso(it.created_at),
@@ -87,6 +86,7 @@ def issue(api: str, one: Repository, it: Issue) -> Json:
         "author_association": one.association(it.user),
         "reactions": reactions(url, []),
         "performed_via_github_app": render.app(api, it.app, it.created_at),
+        **relations(api, it),
     }
     if isinstance(it, PullRequest):
         pull, web = f"{repository_url(api, one)}/pulls/{it.number}", result["html_url"]
@@ -99,6 +99,37 @@ def issue(api: str, one: Repository, it: Issue) -> Json:
             "merged_at": iso(it.merged_at),
         }
     return result
+
+
+def people(api: str, it: Issue) -> Json:
+    every = [render.user(api, one) for one in it.assignees]
+    return {"assignee": every[0] if every else None, "assignees": every}
+
+
+def relations(api: str, it: Issue) -> Json:
+    """A pull request has none."""
+    if isinstance(it, PullRequest):
+        return {}
+    total = len(it.sub_issues)
+    completed = sum(child.state == "closed" for child in it.sub_issues)
+    share = completed * 100 // total if total else 0
+    blocked = sum(other.state == "open" for other in it.blocked_by)
+    parent = it.parent
+    where = f"{repository_url(api, parent.repository)}/issues/{parent.number}" if parent else None
+    return {
+        "sub_issues_summary": {
+            "total": total,
+            "completed": completed,
+            "percent_completed": share,
+        },
+        "parent_issue_url": where,
+        "issue_dependencies_summary": {
+            "blocked_by": blocked,
+            "total_blocked_by": len(it.blocked_by),
+            "blocking": sum(other.state == "open" for other in it.blocking),
+            "total_blocking": len(it.blocking),
+        },
+    }
 
 
 def comment(api: str, one: Repository, it: Comment) -> Json:
@@ -131,6 +162,9 @@ def issue_event(api: str, one: Repository, it: IssueEvent) -> Json:
         "created_at": iso(it.created_at),
         "performed_via_github_app": render.app(api, it.app, it.created_at),
     }
+    if it.assignee is not None:
+        result["assignee"] = render.user(api, it.assignee)
+        result["assigner"] = result["actor"]
     if it.label is not None:
         held = one.labels_by_name.get(it.label.lower())
         result["label"] = {"name": it.label, "color": held.color if held else "ededed"}
@@ -145,6 +179,17 @@ def end(api: str, one: Repository, ref: str, sha: str) -> Json:
         "sha": sha,
         "user": render.user(api, one.owner),
         "repo": render.repository(api, one),
+    }
+
+
+def auto_merge(api: str, it: PullRequest, said: AutoMerge | None) -> Json | None:
+    if said is None:
+        return None
+    return {
+        "enabled_by": render.user(api, said.enabled_by),
+        "merge_method": said.method,
+        "commit_title": f"{it.title} (#{it.number})",
+        "commit_message": it.body or "",
     }
 
 
@@ -177,27 +222,26 @@ def pull_simple(api: str, one: Repository, it: PullRequest) -> Json:
         "statuses_url": statuses,
         "number": it.number,
         "state": it.state,
-        "locked": False,
+        "locked": it.locked,
         "title": it.title,
         "user": render.user(api, it.user),
         "body": it.body,
         "labels": labels(api, one, it),
         "milestone": None,
-        "active_lock_reason": None,
+        "active_lock_reason": it.lock_reason,
         "created_at": iso(it.created_at),
         "updated_at": iso(it.updated_at),
         "closed_at": iso(it.closed_at),
         "merged_at": iso(it.merged_at),
         "merge_commit_sha": it.merge_sha,
-        "assignee": None,
-        "assignees": [],
+        **people(api, it),
         "requested_reviewers": [],
         "requested_teams": [],
         "head": end(api, it.head_repository, it.head_ref, it.head_sha),
         "base": end(api, one, it.base_ref, it.base_sha),
         "_links": {name: {"href": link} for name, link in links.items()},
         "author_association": one.association(it.user),
-        "auto_merge": None,
+        "auto_merge": auto_merge(api, it, it.auto_merge),
         "draft": it.draft,
     }
 
@@ -210,7 +254,9 @@ def pull(api: str, one: Repository, it: PullRequest) -> Json:
         "merged": it.merged_at is not None,
         "mergeable": None if it.state == "closed" else mergeable,
         "rebaseable": None if it.state == "closed" else mergeable,
-        "mergeable_state": "unknown" if it.state == "closed" else "clean" if mergeable else "dirty",
+        "mergeable_state": "unknown"
+        if it.state == "closed"
+        else it.mergeable_state or ("clean" if mergeable else "dirty"),
         "merged_by": render.user(api, it.merged_by) if it.merged_by else None,
         "comments": len(it.comments),
         "review_comments": 0,

@@ -7,10 +7,11 @@ from urllib.parse import quote
 
 from tests.twin import render
 from tests.twin.clock import iso
+from tests.twin.groups import Group, Member
 from tests.twin.pulls import PullRequest
 from tests.twin.render import WEB, Json, node, repository_url
 from tests.twin.repository import Repository
-from tests.twin.runs import Group, Run
+from tests.twin.runs import Run
 from tests.twin.state import Artifact, Job
 
 
@@ -164,11 +165,22 @@ def group_row(api: str, one: Repository, it: Group) -> Json:
     }
 
 
-def group_member(api: str, one: Repository, it: Run, place: int) -> Json:
-    return {
-        "run_id": it.id,
-        "run_name": it.name,
-        "run_url": f"{repository_url(api, one)}/actions/runs/{it.id}",
-        "run_html_url": f"{WEB}/{one.full_name}/actions/runs/{it.id}",
-        "status": "in_progress" if place == 0 else "pending",
+def group_member(api: str, one: Repository, it: Member, place: int) -> Json:
+    run, job = it.run, it.job
+    url = f"{repository_url(api, one)}/actions"
+    web = f"{WEB}/{one.full_name}/actions/runs/{run.id}"
+    result: Json = {
+        "run_id": run.id,
+        "run_name": run.name,
+        "run_url": f"{url}/runs/{run.id}",
+        "run_html_url": web,
+        "status": it.phantom or ("in_progress" if place == 0 else "pending"),
     }
+    if job is not None:
+        result |= {
+            "job_id": job.id,
+            "job_name": job.name,
+            "job_url": f"{url}/jobs/{job.id}",
+            "job_html_url": f"{web}/job/{job.id}",
+        }
+    return result

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tests.twin.git import Content, Git
+from tests.twin.groups import Groups
 from tests.twin.pulls import PullRequest
-from tests.twin.runs import Groups, Run
+from tests.twin.runs import Lease, Run
 from tests.twin.state import (
     RANK,
     Artifact,
@@ -55,25 +55,12 @@ class Repository:
         self.roles: dict[str, str] = {owner.lower(): "admin"}
         self.labels_by_name: dict[str, Label] = {}
         self.issues: dict[int, Issue] = {}
+        self.gone: dict[int, Issue | None] = {}
+        """What a number led to: an issue that was transferred; None: it was deleted."""
         self.runs: dict[int, Run] = {}
         self.all_statuses: list[Status] = []
-        self.groups = Groups()
-        self._last_number = 0
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Repository:
-        return self
-
-    def snapshot(self) -> Repository:
-        """The repository as it is now, for lists that lag behind. Git is not copied."""
-        old = copy.copy(self)
-        old.issues = {number: copy.deepcopy(issue) for number, issue in self.issues.items()}
-        old.labels_by_name = {key: copy.copy(label) for key, label in self.labels_by_name.items()}
-        old.all_statuses = list(self.all_statuses)
-        old.runs = {number: copy.copy(run) for number, run in self.runs.items()}
-        for run in old.runs.values():
-            run.artifacts = [copy.copy(artifact) for artifact in run.artifacts]
-            run.jobs = [copy.copy(job) for job in run.jobs]
-        return old
+        self.groups = Groups(self)
+        self.last_number = 0
 
     # --- git ---
 
@@ -156,9 +143,61 @@ class Repository:
             self.labels_by_name[name.lower()] = Label(self.twin.new_id("label"), name)
         return self.labels_by_name[name.lower()]
 
+    def open_pulls(self, count: int, *, author: str = "alice") -> list[PullRequest]:
+        """Many pull requests from branches of this repository, each with a commit of its own: a
+        thousand in the time that `open_pull` takes for a handful."""
+        base, first = self.tip(self.default_branch), self.last_number + 1
+        self.twin.happen()
+        numbers = range(first, first + count)
+        heads = [f"refs/heads/many-{number}" for number in numbers]
+        merges = [f"refs/pull/{number}/merge" for number in numbers]
+        who = self.twin.somebody(author)
+        self.git.branch_many(base, list(zip(heads, merges, strict=True)), who)
+        found = self.git.refs("refs/heads") | self.git.refs("refs/pull")
+        made = []
+        for head, merge in zip(heads, merges, strict=True):
+            number, now = self.next_number(), self.twin.happen()
+            words = (f"Change {number}", None, self.twin.user(author), now, now)
+            pull = PullRequest(
+                *(self, number, self.twin.new_id("issue"), *words),
+                head_repository=self,
+                head_ref=head.removeprefix("refs/heads/"),
+                base_ref=self.default_branch,
+                base_sha=base,
+                head_sha=found[head],
+                merge_sha=found[merge],
+            )
+            self.issues[number] = pull
+            made.append(pull)
+        return made
+
+    def rename_label(self, name: str, new: str) -> Label:
+        """The issues follow; what their events tell stays as it was."""
+        label = self.labels_by_name.pop(name.lower())
+        for issue in self.issues.values():
+            issue.label_names = [new if one == label.name else one for one in issue.label_names]
+        label.name = new
+        self.labels_by_name[new.lower()] = label
+        self.twin.happen()
+        return label
+
+    def delete_label(
+        self, name: str, user: User | str = "", app: str | None = None, *, silent: bool = False
+    ) -> None:
+        """It vanishes from every issue. `silent`: without an event of the issues. GitHub does not
+        document that there is one."""
+        label = self.labels_by_name[name.lower()]
+        for issue in self.issues.values():
+            if silent:
+                issue.label_names = [one for one in issue.label_names if one != label.name]
+            else:
+                issue.remove_label(label.name, user, app)
+        del self.labels_by_name[name.lower()]
+        self.twin.happen()
+
     def next_number(self) -> int:
-        self._last_number += 1
-        return self._last_number
+        self.last_number += 1
+        return self.last_number
 
     def open_issue(
         self,
@@ -200,6 +239,35 @@ class Repository:
         pull.synchronize()
         self.issues[pull.number] = pull
         return pull
+
+    def transfer(self, issue: Issue, other: Repository) -> Issue:
+        """The same issue, which then stands in the other repository: with another number and id,
+        and with those of its labels that the other repository knows."""
+        assert issue.repository is self and not isinstance(issue, PullRequest)
+        self.gone[issue.number] = self.issues.pop(issue.number)
+        issue.repository, issue.number = other, other.next_number()
+        issue.id = self.twin.new_id("issue")
+        known = other.labels_by_name
+        issue.label_names = [
+            known[name.lower()].name for name in issue.label_names if name.lower() in known
+        ]
+        other.issues[issue.number] = issue
+        issue.note("transferred", other.owner)
+        return issue
+
+    def delete_issue(self, issue: Issue) -> None:
+        assert issue.repository is self and not isinstance(issue, PullRequest)
+        self.gone[issue.number] = None
+        del self.issues[issue.number]
+        if issue.parent is not None:
+            issue.parent.sub_issues.remove(issue)
+        for child in issue.sub_issues:
+            child.parent = None
+        for other in issue.blocked_by:
+            other.blocking.remove(issue)
+        for other in issue.blocking:
+            other.blocked_by.remove(issue)
+        self.twin.happen()
 
     @property
     def pulls(self) -> list[PullRequest]:
@@ -258,10 +326,12 @@ class Repository:
         jobs: tuple[str, ...] = ("build",),
         concurrency: tuple[str, str] | None = None,
         cancel_in_progress: bool = False,
+        job_level: bool = False,
         title: str | None = None,
     ) -> Run:
-        """A run that has started. Where `pull`, `group`, `sha` and `branch` do not say on what, it
-        stands on the default branch."""
+        """A run that has started, unless it has to wait. Where `pull`, `group`, `sha` and `branch`
+        do not say on what, it stands on the default branch. `concurrency` is the group's name and
+        its `queue`; with `job_level`, the key stands at the first job."""
         branch, sha, source = self._head(event, pull, group, branch, sha)
         login = actor or (pull.author if pull is not None else self.owner.login)
         user, now = self.twin.user(login), self.twin.happen()
@@ -284,11 +354,10 @@ class Repository:
             pull=pull,
             triggering_actor=user,
         )
-        self.runs[run.id] = run
         if concurrency is not None:
-            self.groups.join(run, *concurrency, cancel_in_progress)
-        if run.status != "completed":
-            run.start_jobs(jobs)
+            run.lease = Lease(*concurrency, cancel_in_progress, job_level)
+        self.runs[run.id] = run
+        run.begin(jobs)
         return run
 
     def _head(

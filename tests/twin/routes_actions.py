@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-from urllib.parse import unquote
 
-from tests.twin import blob, render_runs
+from tests.twin import blob, dispatching, render_runs
 from tests.twin.clock import iso
 from tests.twin.render import Json
 from tests.twin.routing import Answer, Call, Refused, missing, route
@@ -243,8 +242,8 @@ def workflow_path(call: Call, name: str) -> str | None:
 
 @route("POST", "/actions/workflows/{workflow_id}/dispatches", WRITE)
 def dispatch(call: Call) -> Answer:
-    """A run of a workflow that stands on the default branch. What triggers it stands in the file,
-    which is looked at only for the word `workflow_dispatch`."""
+    """A run of a workflow that stands on the default branch. What triggers it stands in the file at
+    `ref`, which is looked at only for the word `workflow_dispatch`, for inputs and `run-name`."""
     fields, one = call.fields(), call.live
     assert one is not None
     path = workflow_path(call, call.arguments["workflow_id"])
@@ -258,66 +257,20 @@ def dispatch(call: Call) -> Answer:
     entry = one.git.entry(sha, path)
     if entry is None or b"workflow_dispatch" not in one.git.blob(entry.sha):
         raise Refused(422, "Workflow does not have 'workflow_dispatch' trigger")
-    run = one.run(path, "workflow_dispatch", branch=branch, sha=sha, actor=call.user.login)
-    run.inputs = dict(fields.get("inputs") or {})
+    workflow = dispatching.read(one.git.blob(entry.sha))
+    inputs, problem = dispatching.complete(workflow, fields.get("inputs") or {})
+    if problem:
+        raise Refused(422, problem)
+    title = dispatching.title(workflow, inputs)
+    run = one.run(
+        *(path, "workflow_dispatch"), branch=branch, sha=sha, actor=call.user.login, title=title
+    )
+    run.inputs = inputs
     if not fields.get("return_run_details"):
         return Answer(204)
     shown: Json = render_runs.run(call.twin.url, one, run)
     body = {"workflow_run_id": run.id, "run_url": shown["url"], "html_url": shown["html_url"]}
     return Answer(200, body)
-
-
-# --- concurrency groups ---
-
-
-@route("GET", "/actions/concurrency_groups", READ)
-def list_groups(call: Call) -> Answer:
-    groups = list(call.repository.groups)
-    page = call.page(groups)
-    rows = [render_runs.group_row(call.twin.url, call.repository, one) for one in page.items]
-    return Answer(body={"total_count": len(groups), "concurrency_groups": rows})
-
-
-@route("GET", "/actions/concurrency_groups/{concurrency_group_name}", READ)
-def get_group(call: Call) -> Answer:
-    name = call.arguments["concurrency_group_name"]
-    found = call.repository.groups.find(unquote(name))
-    if found is None:
-        raise missing()
-    members = found.members
-    ahead = call.query.get("ahead_of_run")
-    if ahead is not None:
-        places = [place for place, run in enumerate(members) if str(run.id) == ahead]
-        if not places:
-            raise Refused(422, "The run is not in the concurrency group")
-        members = members[: places[0]]
-    api, one = call.twin.url, call.repository
-    rows = [render_runs.group_member(api, one, run, place) for place, run in enumerate(members)]
-    body = {
-        "group_name": found.name,
-        "group_url": render_runs.group_url(api, one, found.name),
-        "total_count": len(members),
-        "group_members": rows,
-    }
-    return Answer(body=body)
-
-
-@route("GET", "/actions/runs/{run_id}/concurrency_groups", READ)
-def list_run_groups(call: Call) -> Answer:
-    run = live_run(call)
-    api, one = call.twin.url, call.repository
-    rows = []
-    if run.group is not None:
-        url = render_runs.group_url(api, one, run.group)
-        group = one.groups.find(run.group)
-        members = []
-        if group is not None and run in group.members:
-            place = group.members.index(run)
-            member = render_runs.group_member(api, one, run, place)
-            position = {"position": place, "position_url": f"{url}?ahead_of_run={run.id}"}
-            members = [member | position]
-        rows = [{"group_name": run.group, "group_url": url, "group_members": members}]
-    return Answer(body={"total_count": len(rows), "concurrency_groups": rows})
 
 
 # --- the runner's own door ---

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.twin import render, render_issues
 from tests.twin.pulls import PullRequest
 from tests.twin.render import Json
-from tests.twin.routing import BODY_LIMIT, Answer, Call, Refused, invalid, missing, route
+from tests.twin.routing import BODY_LIMIT, Answer, Call, Refused, invalid, missing, moved, route
 from tests.twin.state import RANK, Comment, Issue, Label, Reaction
 
 EITHER = ("issues:write", "pull-requests:write")
@@ -13,10 +13,34 @@ LABEL_LIMIT = 50
 
 
 def issue_of(call: Call) -> Issue:
-    found = call.repository.issues.get(call.number("issue_number"))
+    number = call.number("issue_number")
+    found = call.repository.issues.get(number)
     if found is None:
-        raise missing()
+        raise absent(call, number)
     return found
+
+
+def absent(call: Call, number: int) -> Refused:
+    """What GitHub says of a number that no issue has (any more)."""
+    gone = call.repository.gone
+    if number not in gone:
+        return missing()
+    now = gone[number]
+    if now is None:
+        return Refused(410, "This issue was deleted")
+    while now.number in now.repository.gone:
+        later = now.repository.gone[now.number]
+        if later is None:
+            return missing()
+        now = later
+    new = now.repository
+    own = call.token is not None and call.token.repository in (None, new)
+    person = call.token.user.login if call.token is not None and own else ""
+    if new.private and not (person and new.role(person) != "none"):
+        return missing()
+    here = f"/repos/{call.arguments['owner']}/{call.arguments['repo']}/issues/{number}"
+    rest = call.path.removeprefix(here)
+    return moved(f"{call.twin.url}/repos/{new.full_name}/issues/{now.number}{rest}")
 
 
 def pull_of(call: Call) -> PullRequest:
@@ -115,8 +139,7 @@ def edit_comment(call: Call) -> Answer:
 def delete_comment(call: Call) -> Answer:
     found = comment_of(call)
     may_touch(call, found)
-    call.twin.happen()
-    found.issue.comments.remove(found)
+    found.delete()
     return Answer(204)
 
 
@@ -158,6 +181,20 @@ def create_reaction(call: Call) -> Answer:
     return Answer(201, render_issues.reaction(call.twin.url, made))
 
 
+@route("GET", "/issues/events", "issues:read", listing=True)
+def list_all_events(call: Call) -> Answer:
+    """Of all issues that the repository has, the newest first."""
+    every = [(one, issue) for issue in call.repository.issues.values() for one in issue.events]
+    every.sort(key=lambda pair: -pair[0].id)
+    page = call.page(every)
+    api, one = call.twin.url, call.repository
+    body = [
+        render_issues.issue_event(api, one, event) | {"issue": render_issues.issue(api, one, issue)}
+        for event, issue in page.items
+    ]
+    return Answer(body=body, headers=page.headers)
+
+
 @route("GET", "/issues/{issue_number}")
 def get_issue(call: Call) -> Answer:
     return Answer(body=render_issues.issue(call.twin.url, call.repository, issue_of(call)))
@@ -179,7 +216,7 @@ def edit_issue(call: Call) -> Answer:
     if "labels" in fields:
         replace_labels(call, issue, label_names(fields["labels"] or []))
     if "state" in fields:
-        issue.set_state(fields["state"], call.user, fields.get("state_reason"))
+        issue.set_state(fields["state"], call.user, fields.get("state_reason"), call.app)
     return Answer(body=render_issues.issue(call.twin.url, call.repository, issue))
 
 
@@ -196,6 +233,9 @@ def list_comments(call: Call) -> Answer:
 def create_comment(call: Call) -> Answer:
     issue = issue_of(call)
     may_write(call, issue)
+    person = call.app is None
+    if issue.locked and person and RANK[call.repository.role(call.user.login)] < RANK["write"]:
+        raise Refused(403, "Unable to create comment because issue is locked.")
     made = issue.add_comment(call.user, body_text(call, "IssueComment") or "", call.app)
     return Answer(201, render_issues.comment(call.twin.url, call.repository, made))
 
@@ -339,22 +379,16 @@ def edit_label(call: Call) -> Answer:
     label = label_of(call)
     new = call.fields().get("new_name", label.name)
     check_label_name(new)
+    if new.lower() != label.name.lower() and new.lower() in call.repository.labels_by_name:
+        raise invalid("Label", "name", "already exists", "already_exists")
     change_label(call, label)
-    del call.repository.labels_by_name[label.name.lower()]
-    for issue in call.repository.issues.values():
-        issue.label_names = [new if one == label.name else one for one in issue.label_names]
-    label.name = new
-    call.repository.labels_by_name[new.lower()] = label
-    call.twin.happen()
+    call.repository.rename_label(label.name, new)
     return Answer(body=render_issues.label(call.twin.url, call.repository, label))
 
 
 @route("DELETE", "/labels/{name}", *EITHER)
 def delete_label(call: Call) -> Answer:
-    label = label_of(call)
-    for issue in call.repository.issues.values():
-        issue.remove_label(label.name, call.user, call.app)
-    del call.repository.labels_by_name[label.name.lower()]
+    call.repository.delete_label(label_of(call).name, call.user, call.app)
     return Answer(204)
 
 

@@ -20,9 +20,16 @@ BODY_LIMIT = 65_536
 class Refused(Exception):
     """The request is answered with an error."""
 
-    def __init__(self, status: int, message: str, errors: list[Any] | None = None) -> None:
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        errors: list[Any] | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> None:
         super().__init__(message)
         self.status = status
+        self.headers = headers or {}
         self.body: dict[str, Any] = {
             "message": message,
             "documentation_url": DOCUMENTATION,
@@ -34,6 +41,12 @@ class Refused(Exception):
 
 def missing() -> Refused:
     return Refused(404, "Not Found")
+
+
+def moved(url: str) -> Refused:
+    answer = Refused(301, "Moved Permanently", headers={"Location": url})
+    answer.body["url"] = url
+    return answer
 
 
 def invalid(resource: str, name: str, message: str, code: str = "custom") -> Refused:

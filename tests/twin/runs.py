@@ -6,7 +6,6 @@ import copy
 import hashlib
 import io
 import zipfile
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -17,9 +16,6 @@ if TYPE_CHECKING:
     from tests.twin.repository import Repository
 
 RETENTION = 90 * 24 * 3600
-PENDING_MAX = 100
-"""How many may wait in a group with `queue: max`."""
-
 FIXED_DATE = (2026, 11, 2, 8, 0, 0)
 
 
@@ -30,6 +26,17 @@ def zipped(files: dict[str, bytes]) -> bytes:
         for name, data in files.items():
             archive.writestr(zipfile.ZipInfo(name, FIXED_DATE), data, zipfile.ZIP_DEFLATED)
     return buffer.getvalue()
+
+
+@dataclass(frozen=True)
+class Lease:
+    """What a workflow says of its concurrency: the group's name, `queue`, and whether the key
+    stands at the workflow or at its first job."""
+
+    name: str
+    queue: str
+    cancel_in_progress: bool = False
+    job_level: bool = False
 
 
 @dataclass(eq=False)
@@ -56,6 +63,9 @@ class Run:
     pull: PullRequest | None = None
     triggering_actor: User | None = None
     group: str | None = None
+    lease: Lease | None = None
+    planned: tuple[str, ...] = ()
+    """The jobs that begin when the run does."""
     inputs: dict[str, object] = field(default_factory=dict)
     jobs: list[Job] = field(default_factory=list)
     artifacts: list[Artifact] = field(default_factory=list)
@@ -72,11 +82,28 @@ class Run:
             return self
         return next((run for run in self.past if run.attempt == number), None)
 
+    def begin(self, jobs: tuple[str, ...]) -> None:
+        """Starts, unless the run's concurrency group makes it or its first job wait."""
+        groups, lease, self.planned = self.repository.groups, self.lease, jobs
+        if lease is None or lease.job_level:
+            self.start_jobs(jobs)
+        if lease is None:
+            return
+        first = self.jobs[-len(jobs)] if lease.job_level and jobs else None
+        groups.join(self, lease.name, lease.queue, lease.cancel_in_progress, first)
+        if not lease.job_level and self.status == "in_progress" and not self.has_begun:
+            self.start_jobs(jobs)
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether a job of this attempt was started."""
+        return any(job.attempt == self.attempt for job in self.jobs)
+
     def start_jobs(self, names: tuple[str, ...]) -> None:
         twin = self.repository.twin
-        state = "queued" if self.status == "pending" else "in_progress"
         for name in names:
-            self.jobs.append(Job(twin.new_id("job"), name, self.attempt, state, None, twin.clock()))
+            number = twin.new_id("job")
+            self.jobs.append(Job(number, name, self.attempt, "in_progress", None, twin.clock()))
 
     def artifact(
         self,
@@ -139,66 +166,10 @@ class Run:
         self.status, self.conclusion = "in_progress", None
         if actor is not None:
             self.triggering_actor = actor if isinstance(actor, User) else twin.user(actor)
-        self.start_jobs(again)
+        self.begin(again)
         return self
 
 
 JOB_CONCLUSIONS = (
     *("success", "failure", "neutral", "cancelled", "skipped", "timed_out", "action_required"),
 )
-
-
-@dataclass(eq=False)
-class Group:
-    """A concurrency group. Its first member runs, the others wait."""
-
-    name: str
-    members: list[Run] = field(default_factory=list)
-    acquired_at: int = 0
-
-
-class Groups:
-    """The concurrency groups of one repository. Their names are case-insensitive."""
-
-    def __init__(self) -> None:
-        self._groups: dict[str, Group] = {}
-
-    def __iter__(self) -> Iterator[Group]:
-        return iter([group for group in self._groups.values() if group.members])
-
-    def find(self, name: str) -> Group | None:
-        group = self._groups.get(name.lower())
-        return group if group is not None and group.members else None
-
-    def of(self, run: Run) -> list[Group]:
-        return [group for group in self if run in group.members]
-
-    def join(self, run: Run, name: str, queue: str, cancel_in_progress: bool = False) -> None:
-        group = self._groups.setdefault(name.lower(), Group(name))
-        run.group = name
-        if len(group.members) > PENDING_MAX and queue == "max":
-            run.finish("cancelled")
-            return
-        ahead = list(group.members)
-        group.members.append(run)
-        if not ahead:
-            group.acquired_at = run.started_at
-            return
-        run.status = "pending"
-        # The newest replaces whoever waits, or whoever is there at all.
-        replaced = ahead if cancel_in_progress else ahead[1:] if queue == "single" else []
-        for other in reversed(replaced):
-            other.finish("cancelled")
-
-    def leave(self, run: Run) -> None:
-        for group in self._groups.values():
-            if run not in group.members:
-                continue
-            held = group.members[0] is run
-            group.members.remove(run)
-            if held and group.members:
-                heir = group.members[0]
-                heir.status, group.acquired_at = "in_progress", run.updated_at
-                for job in heir.jobs:
-                    if job.status == "queued":
-                        job.status = "in_progress"

@@ -24,7 +24,7 @@ HERE = Path(__file__).parent
 MEMBER = "package/generated/api.github.com.json"
 EVENTS = (
     *("workflow-run-", "pull-request-", "issue-comment-", "issues-", "merge-group-", "push"),
-    "workflow-dispatch",
+    *("workflow-dispatch", "deployment-status-"),
 )
 NOT_EVENTS = ("pull-request-review",)
 IDLE = {"description", "example", "examples", "externalDocs", "x-github", "summary", "operationId"}

@@ -78,6 +78,10 @@ class Comment:
         twin = self.issue.repository.twin
         self.body, self.updated_at = body, twin.happen()
 
+    def delete(self) -> None:
+        self.issue.repository.twin.happen()
+        self.issue.comments.remove(self)
+
 
 @dataclass(eq=False)
 class IssueEvent:
@@ -89,6 +93,7 @@ class IssueEvent:
     created_at: int
     label: str | None = None
     app: str | None = None
+    assignee: User | None = None
 
 
 @dataclass(eq=False)
@@ -110,6 +115,13 @@ class Issue:
     comments: list[Comment] = field(default_factory=list)
     events: list[IssueEvent] = field(default_factory=list)
     app: str | None = None
+    locked: bool = False
+    lock_reason: str | None = None
+    assignees: list[User] = field(default_factory=list)
+    parent: Issue | None = field(default=None, repr=False)
+    sub_issues: list[Issue] = field(default_factory=list, repr=False)
+    blocked_by: list[Issue] = field(default_factory=list, repr=False)
+    blocking: list[Issue] = field(default_factory=list, repr=False)
 
     @property
     def labels(self) -> set[str]:
@@ -131,11 +143,16 @@ class Issue:
         return comment
 
     def note(
-        self, event: str, user: User, label: str | None = None, app: str | None = None
+        self,
+        event: str,
+        user: User,
+        label: str | None = None,
+        app: str | None = None,
+        assignee: User | None = None,
     ) -> None:
         twin = self.repository.twin
-        now = twin.happen()
-        self.events.append(IssueEvent(twin.new_id("event"), event, user, now, label, app))
+        now, number = twin.happen(), twin.new_id("event")
+        self.events.append(IssueEvent(number, event, user, now, label, app, assignee))
         self.updated_at = now
 
     def add_label(self, name: str, user: User | str = "", app: str | None = None) -> None:
@@ -151,16 +168,61 @@ class Issue:
             self.label_names.remove(one)
             self.note("unlabeled", self._someone(user), one, app)
 
-    def set_state(self, state: str, user: User, reason: str | None = None) -> None:
+    def set_state(
+        self, state: str, user: User, reason: str | None = None, app: str | None = None
+    ) -> None:
         if state == self.state:
             return
         self.state = state
-        self.note("closed" if state == "closed" else "reopened", user)
+        self.note("closed" if state == "closed" else "reopened", user, app=app)
         self.closed_at = self.updated_at if state == "closed" else None
         self.state_reason = (reason or "completed") if state == "closed" else "reopened"
 
-    def close(self) -> None:
-        self.set_state("closed", self.user)
+    def close(self, by: User | str | None = None) -> None:
+        """By its author, unless somebody else is named."""
+        self.set_state("closed", self.user if by is None else self._someone(by))
+
+    def reopen(self, by: User | str | None = None) -> None:
+        self.set_state("open", self.user if by is None else self._someone(by))
+
+    def lock(self, by: User | str = "", reason: str | None = None) -> None:
+        """From now on only those with write access comment over HTTP."""
+        if not self.locked:
+            self.locked, self.lock_reason = True, reason
+            self.note("locked", self._someone(by))
+
+    def unlock(self, by: User | str = "") -> None:
+        if self.locked:
+            self.locked, self.lock_reason = False, None
+            self.note("unlocked", self._someone(by))
+
+    def assign(self, *logins: str, by: User | str = "") -> None:
+        for login in logins:
+            user = self.repository.twin.user(login)
+            if user not in self.assignees:
+                self.assignees.append(user)
+                self.note("assigned", self._someone(by), assignee=user)
+
+    def add_sub_issue(self, child: Issue, by: User | str = "") -> None:
+        """A child has one parent: whatever it had before loses it."""
+        if child.parent is not None:
+            child.parent.remove_sub_issue(child, by)
+        child.parent = self
+        self.sub_issues.append(child)
+        self.note("sub_issue_added", self._someone(by))
+        child.note("parent_issue_added", self._someone(by))
+
+    def remove_sub_issue(self, child: Issue, by: User | str = "") -> None:
+        child.parent = None
+        self.sub_issues.remove(child)
+        self.note("sub_issue_removed", self._someone(by))
+        child.note("parent_issue_removed", self._someone(by))
+
+    def block_by(self, other: Issue, by: User | str = "") -> None:
+        self.blocked_by.append(other)
+        other.blocking.append(self)
+        self.note("blocked_by_added", self._someone(by))
+        other.note("blocking_added", self._someone(by))
 
     def _someone(self, user: User | str) -> User:
         if isinstance(user, User):

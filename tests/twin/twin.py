@@ -35,6 +35,7 @@ FIRST_IDS = {
     "run": 19_000_000_000,
     "job": 53_000_000_000,
     "artifact": 4_100_000_000,
+    "deployment": 900_000_000,
     "environment": 0,
 }
 
@@ -53,6 +54,11 @@ class Twin:
     """Seconds until the reset that the fault "primary" names."""
     url_lifetime = 60
     """Seconds, by the twin's clock, for which an artifact's download address holds."""
+    write_limit: tuple[int, int] | None = None
+    """How many writes one token may send within how many seconds of the twin's clock; None: any
+    number. More are refused as GitHub does beyond a secondary limit."""
+    no_concurrency_api = False
+    """Whether the endpoints of concurrency groups are missing, as on servers for enterprises."""
 
     def __init__(self, directory: Path, *, checked: bool | None = None) -> None:
         self.directory = directory / "twin"
@@ -151,6 +157,11 @@ class Twin:
         """The next `reads` requests for a list show the state before the last write that came over
         HTTP (without one since the last change in Python: the state now)."""
         self.lag_state.start(reads)
+
+    def lagging(self, reads: int) -> None:
+        """From now on, each write that comes over HTTP is hidden from the next `reads` requests for
+        a list: they show the state before the oldest write that they have to hide. 0 ends it."""
+        self.lag_state.keep(reads)
 
     # --- what a runner sees ---
 
