@@ -18,12 +18,13 @@ from pytest_malagate.action.memory import STATE_FILE, Memory, encode_memory, eva
 from pytest_malagate.action.speaking import Said, say
 from pytest_malagate.action.subjects import Judged, Nothing, find_subject, subject_of_pull
 from pytest_malagate.action.telling import annotation_lines, command, write_outputs, write_summary
-from pytest_malagate.errors import ExitCode, MalagateError, UsageError
+from pytest_malagate.errors import ExitCode, MachineryError, MalagateError, UsageError
 from pytest_malagate.gate.population import Population
 from pytest_malagate.gate.result import GateResult, encode
 from pytest_malagate.github.client import Client, GitHubError
 from pytest_malagate.github.comments import react
 from pytest_malagate.github.environment import RunnerEnvironment
+from pytest_malagate.github.lock import LockProof, prove
 from pytest_malagate.github.people import person
 from pytest_malagate.github.pulls import pull_of
 from pytest_malagate.github.records import Pull
@@ -39,6 +40,9 @@ EXIT = {
     "inconclusive": ExitCode.INCONCLUSIVE,
     "error": ExitCode.INCONCLUSIVE,
 }
+
+_ONE_JOB = frozenset({"pull_request", "push", "merge_group"})
+"""Events of a workflow that tests and judges in one job. Nobody relies on what it remembers."""
 
 
 class Gate:
@@ -61,6 +65,7 @@ class Gate:
         event = self._runner.event
         if self._runner.event_name == "issue_comment":
             return self._commented()
+        self._prove_alone()
         try:
             subject = find_subject(self._client, self._runner, self._inputs)
         except GitHubError as error:
@@ -70,6 +75,20 @@ class Gate:
         if isinstance(subject, Nothing):
             return self._nothing(subject)
         return self._judge(subject)
+
+    def _prove_alone(self) -> None:
+        """Raises MachineryError if another run of this workflow may write at the same time.
+
+        Each evaluation reads the attempts that the one before it left behind, so two at once would
+        lose one. Failure direction: open where GitHub does not tell who holds the group.
+        """
+        if self._runner.event_name in _ONE_JOB:
+            return
+        proof = prove(self._client, self._runner.run_id)
+        if not proof.known:
+            print(plain(f"malagate: not known to be the only evaluation; going on: {proof.why}"))
+        elif not proof.held:
+            raise MachineryError(_not_alone(proof))
 
     # --- one evaluation ---
 
@@ -188,6 +207,7 @@ class Gate:
         if asked is None or comment is None or issue is None or issue.pull_request is None:
             print("malagate: the comment holds no command")
             return ExitCode.PASSED
+        self._prove_alone()
         login = comment.user.login if comment.user else ""
         pull = pull_of(self._client, issue.number)
         commented = Commented(
@@ -237,6 +257,14 @@ class Gate:
             react(self._client, commented.id, "+1" if done else "-1")
         except GitHubError as error:  # the record in our comment says it too
             print(command("warning", f"not written: {error}"))
+
+
+def _not_alone(proof: LockProof) -> str:
+    where = "to the job that runs malagate"
+    add = f"add {where}: `concurrency: {{group: malagate-gate, queue: max}}`"
+    if proof.group is not None:
+        add = f"the group belongs {where}, which then waits for its turn"
+    return f"nothing was written, for this may not be the only evaluation: {proof.why}; {add}"
 
 
 def _whole(verdict: Verdict) -> dict[str, Population]:

@@ -10,21 +10,15 @@ from __future__ import annotations
 
 import argparse
 import os
-import shlex
 import sys
 from pathlib import Path
-from typing import Literal
 
 import msgspec
 
 from pytest_malagate.cli.serial_options import Opened, add_common, opened, print_json, say
-from pytest_malagate.collect.command import CommandNotStartedError, Ended, run_command
 from pytest_malagate.errors import ExitCode, MachineryError, UsageError
-from pytest_malagate.queue.model import FreezeMode
-from pytest_malagate.report.serial import span
+from pytest_malagate.post_deploy import Outcome, act_on, check
 from pytest_malagate.report.text import plain
-
-Verdict = Literal["HEALTHY", "DEGRADED", "INCONCLUSIVE"]
 
 _USAGE = "malagate post-deploy [OPTIONS] -- CMD ..."
 _EXIT = {
@@ -32,20 +26,6 @@ _EXIT = {
     "DEGRADED": ExitCode.FAILED,
     "INCONCLUSIVE": ExitCode.INCONCLUSIVE,
 }
-
-
-class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """What a check came to. `freeze` is the freeze's number, None if none was set."""
-
-    verdict: Verdict
-    reason: str
-    task: str | None = None
-    exit_code: int | None = None
-    signal: str | None = None
-    timed_out: bool = False
-    duration: float = 0.0
-    freeze: int | None = None
-    problem: str | None = None
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -82,10 +62,18 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError("--task needs the id of a task, such as x-12")
     place = opened(options)
     actor = place.person  # a wrong --actor is told before the check runs
-    outcome = _outcome(argv, options)
-    if outcome.verdict != "HEALTHY":
-        outcome = _freeze(place, outcome)
-    outcome = _record(place, actor.name, outcome)
+    outcome = check(
+        argv,
+        cwd=Path.cwd(),
+        env=os.environ,
+        stdout=2 if options.json else 1,
+        timeout=options.timeout,
+        task=options.task,
+    )
+    try:
+        outcome = act_on(place.for_writing(), actor, outcome)
+    except MachineryError as error:
+        outcome = msgspec.structs.replace(outcome, problem=str(error))
     _tell(options, place, outcome)
     if outcome.problem is not None and outcome.verdict != "HEALTHY":
         return ExitCode.INCONCLUSIVE
@@ -98,69 +86,6 @@ def _argv(words: list[str]) -> tuple[str, ...]:
         unexpected = f"unexpected {plain(words[0], 80)!r}: " if words and words[0] != "--" else ""
         raise UsageError(f"{unexpected}the check is written after `--`: {_USAGE}")
     return tuple(words[1:])
-
-
-def _outcome(argv: tuple[str, ...], options: argparse.Namespace) -> Outcome:
-    """Runs the check. Nothing that it does or fails to do raises."""
-    shown = plain(shlex.join(argv), 120)
-    try:
-        ended = run_command(
-            argv,
-            cwd=Path.cwd(),
-            env=os.environ,
-            stdout=2 if options.json else 1,
-            timeout=options.timeout,
-        )
-    except CommandNotStartedError as error:
-        return Outcome(
-            verdict="INCONCLUSIVE",
-            reason=f"the post-deploy check `{shown}` could not be started: {error}",
-            task=options.task,
-        )
-    verdict, how = _judged(ended, options.timeout)
-    return Outcome(
-        verdict=verdict,
-        reason=f"the post-deploy check `{shown}` {how}",
-        task=options.task,
-        exit_code=ended.exit_code,
-        signal=ended.signal,
-        timed_out=ended.timed_out,
-        duration=round(ended.duration, 3),
-    )
-
-
-def _judged(ended: Ended, timeout: float | None) -> tuple[Verdict, str]:
-    if ended.timed_out:
-        return "INCONCLUSIVE", f"had not ended after {span(timeout or 0.0)}"
-    if ended.signal is not None:
-        return "INCONCLUSIVE", f"was killed by {ended.signal}"
-    if ended.exit_code == 0:
-        return "HEALTHY", "exited with 0"
-    return "DEGRADED", f"exited with {ended.exit_code}"
-
-
-def _freeze(place: Opened, outcome: Outcome) -> Outcome:
-    if not place.gate.rules.freeze_enabled:
-        return outcome
-    asks = outcome.verdict == "INCONCLUSIVE"
-    mode: FreezeMode | None = "pause" if asks else None
-    reason = f"{outcome.reason}; a person has to look at it" if asks else outcome.reason
-    try:
-        made = place.for_writing().freeze(
-            f"{outcome.verdict}: {reason}", place.person, mode=mode, work_item=outcome.task
-        )
-    except MachineryError as error:
-        return msgspec.structs.replace(outcome, problem=str(error))
-    return msgspec.structs.replace(outcome, freeze=made.id)
-
-
-def _record(place: Opened, actor: str, outcome: Outcome) -> Outcome:
-    detail = f"{outcome.verdict}: {outcome.reason}"
-    try:
-        place.for_writing().record("post-deploy", actor, detail, task=outcome.task)
-    except MachineryError as error:
-        return msgspec.structs.replace(outcome, problem=outcome.problem or str(error))
-    return outcome
 
 
 def _tell(options: argparse.Namespace, place: Opened, outcome: Outcome) -> None:

@@ -14,18 +14,24 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal, TypeVar
+from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 import requests
+import requests.utils
 from github import Auth, Github
 
 from pytest_malagate.errors import MachineryError
+from pytest_malagate.github.remembered import Kept, Remembered
 from pytest_malagate.report.text import plain
 
 Verb = Literal["GET", "POST", "PATCH", "PUT", "DELETE"]
 T = TypeVar("T")
 
 API_VERSION = "2022-11-28"
+NEWER_API_VERSION = "2026-03-10"
+"""What the endpoints of concurrency groups ask for."""
+
 TRIES = 4
 PER_PAGE = 100
 _FIRST_WAIT = 1.0
@@ -45,6 +51,10 @@ class GitHubError(MachineryError):
         super().__init__(message)
         self.status = status
         self.uncertain = uncertain
+
+
+class TooManyPagesError(GitHubError):
+    """A list is longer than what was to be read of it."""
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -69,7 +79,7 @@ class _Request(msgspec.Struct, frozen=True, kw_only=True):
     """One request. `repeatable`: twice is as once.
 
     The answer must decode to `kind`; it must name another place if `redirect`, and have no body
-    if `bodiless`. A proxy's page with status 200 is none of these.
+    if `bodiless`; it may have none if `optional`. A proxy's page with status 200 is none of these.
     """
 
     verb: Verb
@@ -80,7 +90,15 @@ class _Request(msgspec.Struct, frozen=True, kw_only=True):
     repeatable: bool = False
     redirect: bool = False
     bodiless: bool = False
+    optional: bool = False
     kind: Any = None
+    api_version: str = API_VERSION
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """What makes two reads the same read."""
+        asked = sorted((name, str(value)) for name, value in self.parameters.items())
+        return (self.path, *asked, self.accept, self.api_version)
 
     @property
     def harmless(self) -> bool:
@@ -94,7 +112,9 @@ class _Request(msgspec.Struct, frozen=True, kw_only=True):
 class Client:
     """Requests to one repository, `owner/name`, with one token.
 
-    `api_url` is `GITHUB_API_URL`. Not for use by several threads. Every method raises GitHubError.
+    `api_url` is `GITHUB_API_URL`. `remember`: what was read before is asked for by its ETag, and
+    an answer that it has not changed costs nothing of the rate limit. Not for use by several
+    threads. Every method raises GitHubError.
     """
 
     def __init__(
@@ -104,11 +124,19 @@ class Client:
         *,
         api_url: str = "https://api.github.com",
         manners: Manners | None = None,
+        remember: bool = False,
     ) -> None:
         manners = manners or Manners()
         self.repository = repository
         self.made = 0
         """How many requests were sent, repeated ones included."""
+        self.unchanged = 0
+        """How many of them were answered by "not changed"."""
+        self.remaining: int | None = None
+        """Requests that the rate limit still allows, as the newest answer says."""
+        self.limit: int | None = None
+        """The rate limit itself, in requests an hour."""
+        self._remembered = Remembered() if remember else None
         self._manners, self._patience = manners, manners.patience
         self._github = Github(
             auth=Auth.Token(token) if token else None,
@@ -121,37 +149,80 @@ class Client:
             user_agent="malagate",
             lazy=True,
         )
+        self._requesters = {API_VERSION: self._github.requester}
 
     def close(self) -> None:
         """Closes the connections."""
-        self._github.close()
+        for requester in self._requesters.values():
+            requester.close()
 
     # --- reading ---
 
-    def get(self, path: str, kind: type[T], **parameters: str | int) -> T:
+    def get(
+        self,
+        path: str,
+        kind: type[T],
+        *,
+        api_version: str = API_VERSION,
+        **parameters: str | int,
+    ) -> T:
         """The answer as a value. `path` is relative to the repository."""
-        asked = _Request(verb="GET", path=path, parameters=parameters, kind=kind)
+        asked = _Request(
+            verb="GET", path=path, parameters=parameters, kind=kind, api_version=api_version
+        )
         return _decode(self._ask(asked).body, kind)
 
-    def find(self, path: str, kind: type[T], **parameters: str | int) -> T | None:
+    def find(
+        self,
+        path: str,
+        kind: type[T],
+        *,
+        api_version: str = API_VERSION,
+        **parameters: str | int,
+    ) -> T | None:
         """As `get`; None if GitHub knows nothing of that name."""
         try:
-            return self.get(path, kind, **parameters)
+            return self.get(path, kind, api_version=api_version, **parameters)
         except GitHubError as error:
             if error.status == 404:
                 return None
             raise
 
     def pages(
-        self, path: str, kind: type[T], *, limit: int = 10, **parameters: str | int
+        self,
+        path: str,
+        kind: type[T],
+        *,
+        limit: int = 10,
+        whole: bool = False,
+        cursor: bool = False,
+        api_version: str = API_VERSION,
+        **parameters: str | int,
     ) -> Iterator[T]:
-        """Page after page, at most `limit` of them, as long as GitHub names a next one."""
+        """Page after page, at most `limit` of them, as long as GitHub names a next one.
+
+        `whole`: raises TooManyPagesError where there are more, after the last that is given out, so
+        that a part cannot pass for the list. `cursor`: pages have no numbers there; GitHub's own
+        reference to the next one is followed.
+        """
+        asked: dict[str, str | int] = {"per_page": PER_PAGE, **parameters}
         for page in range(1, limit + 1):
-            asked = {"per_page": PER_PAGE, **parameters, "page": page}
-            answer = self._ask(_Request(verb="GET", path=path, parameters=asked, kind=kind))
+            if not cursor:
+                asked["page"] = page
+            request = _Request(
+                verb="GET", path=path, parameters=dict(asked), kind=kind, api_version=api_version
+            )
+            answer = self._ask(request)
             yield _decode(answer.body, kind)
-            if 'rel="next"' not in str(answer.headers.get("link", "")):
+            following = _next_page(answer)
+            if following is None:
                 return
+            if cursor:
+                asked.update(following)
+        if whole:
+            raise TooManyPagesError(
+                f"GET {plain(path, _SHOWN)}: there are over {limit} pages of it"
+            )
 
     def location(self, path: str) -> str:
         """Where GitHub redirects to. The address is a credential: it must never be printed."""
@@ -173,6 +244,11 @@ class Client:
         )
         self._ask(asked)
 
+    def change(self, verb: Verb, path: str, body: Any, kind: type[T]) -> T:
+        """As `write`; returns what GitHub says of how it stands now."""
+        asked = _Request(verb=verb, path=path, body=body, repeatable=True, kind=kind)
+        return _decode(self._ask(asked).body, kind)
+
     def rest(self) -> bool:
         """Waits before another try that the caller makes; false if no patience is left for it."""
         if self._patience < _FIRST_WAIT:
@@ -184,6 +260,12 @@ class Client:
     def create(self, path: str, body: Any, kind: type[T]) -> T:
         """A write that must not be repeated. Where GitHubError is `uncertain`, it may be done."""
         return _decode(self._ask(_Request(verb="POST", path=path, body=body, kind=kind)).body, kind)
+
+    def begin(self, path: str, body: Any, kind: type[T]) -> T | None:
+        """As `create`; None if GitHub did it and says nothing of it."""
+        asked = _Request(verb="POST", path=path, body=body, kind=kind, optional=True)
+        answer = self._ask(asked)
+        return None if answer.status == 204 else _decode(answer.body, kind)
 
     # --- one request ---
 
@@ -223,18 +305,56 @@ class Client:
             text = f"{request}: GitHub's answer makes no sense: {nonsense}"
             trouble = GitHubError(text, uncertain=doubt)
             raise _Passing(trouble, again=not doubt)
+        self._keep(request, answer)
         return answer
 
     def _send(self, request: _Request) -> Answer:
+        """The answer; one that says "not changed" as what it was before."""
+        headers = {"Accept": request.accept}
+        known = self._known(request)
+        if known is not None:
+            headers["If-None-Match"] = known.tag
         self.made += 1
-        status, headers, text = self._github.requester.requestJson(
+        status, told, text = self._requester(request.api_version).requestJson(
             request.verb,
             f"/repos/{self.repository}{request.path}",
             parameters=dict(request.parameters),
-            headers={"Accept": request.accept},
+            headers=headers,
             input=request.body,
         )
-        return Answer(status, headers, text or "")
+        self._count(told)
+        if status == 304 and known is not None:
+            self.unchanged += 1
+            return Answer(200, {**known.headers, **told}, known.body)
+        return Answer(status, told, text or "")
+
+    def _requester(self, api_version: str) -> Any:
+        """PyGithub sends one version with each requester, and so needs one for each version."""
+        if api_version not in self._requesters:
+            requester = self._github.requester.withApiVersion(api_version)
+            self._requesters[api_version] = requester
+        return self._requesters[api_version]
+
+    def _known(self, request: _Request) -> Kept | None:
+        if self._remembered is None or request.verb != "GET" or request.redirect:
+            return None
+        return self._remembered.find(request.key)
+
+    def _keep(self, request: _Request, answer: Answer) -> None:
+        """Remembers what was understood; nothing else may come back later."""
+        tag = answer.headers.get("etag")
+        readable = request.verb == "GET" and not request.redirect and answer.status == 200
+        if self._remembered is not None and readable and isinstance(tag, str) and tag:
+            kept = Kept(tag=tag, headers=dict(answer.headers), body=answer.body)
+            self._remembered.keep(request.key, kept)
+
+    def _count(self, headers: Mapping[str, Any]) -> None:
+        """Reads the rate limit off an answer that counts against the ordinary one."""
+        if str(headers.get("x-ratelimit-resource", "core")) != "core":
+            return
+        remaining, limit = _number(headers, "remaining"), _number(headers, "limit")
+        self.remaining = self.remaining if remaining is None else remaining
+        self.limit = self.limit if limit is None else limit
 
 
 class _Passing(Exception):
@@ -247,6 +367,20 @@ class _Passing(Exception):
 
 def _decode(body: str, kind: type[T]) -> T:
     return msgspec.json.decode(body.encode(), type=kind)
+
+
+def _next_page(answer: Answer) -> dict[str, str] | None:
+    """The parameters of the next page, as GitHub names it; None if there is none."""
+    links = requests.utils.parse_header_links(str(answer.headers.get("link", "")))
+    for link in links:
+        if link.get("rel") == "next":
+            return dict(parse_qsl(urlsplit(link.get("url", "")).query))
+    return None
+
+
+def _number(headers: Mapping[str, Any], name: str) -> int | None:
+    value = str(headers.get(f"x-ratelimit-{name}", ""))
+    return int(value) if value.isdecimal() else None
 
 
 def _limit_pause(answer: Answer, now: float) -> float | None:
@@ -288,7 +422,7 @@ def _nonsense(request: _Request, answer: Answer) -> str:
         return "" if answer.status in _REDIRECTS else "it names no other place"
     if request.bodiless:
         return "it has a body" if answer.status != 204 or answer.body else ""
-    if request.kind is None:
+    if request.kind is None or (request.optional and answer.status == 204 and not answer.body):
         return ""
     try:
         _decode(answer.body, request.kind)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from urllib.parse import quote
 
-from pytest_malagate.github.client import Client, GitHubError
+from pytest_malagate.github.client import Client
+from pytest_malagate.github.issues import take_off
 from pytest_malagate.github.records import Label
 
 NEEDS_HUMAN = "malagate:needs-human"
@@ -22,13 +22,4 @@ def show(client: Client, number: int, wanted: Collection[str], standing: Iterabl
         client.write("POST", f"/issues/{number}/labels", {"labels": missing}, list[Label])
     for name in SHOWN:
         if name in there and name not in wanted:
-            _take_off(client, number, name)
-
-
-def _take_off(client: Client, number: int, name: str) -> None:
-    try:
-        path = f"/issues/{number}/labels/{quote(name, safe='')}"
-        client.write("DELETE", path, kind=list[Label])
-    except GitHubError as error:
-        if error.status != 404:  # somebody was faster
-            raise
+            take_off(client, number, name)

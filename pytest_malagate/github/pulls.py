@@ -24,6 +24,15 @@ def pull_of(client: Client, number: int) -> Pull:
     return client.get(f"/pulls/{number}", Pull)
 
 
+def open_pulls(client: Client, *, limit: int = 20) -> tuple[Pull, ...]:
+    """All open pull requests, the oldest first. Raises GitHubError, also for too many pages."""
+    pages = client.pages(
+        "/pulls", list[Pull], limit=limit, whole=True, state="open", sort="created", direction="asc"
+    )
+    found = {pull.number: pull for page in pages for pull in page}
+    return tuple(found.values())
+
+
 def files_of(client: Client, number: int) -> tuple[str, ...] | None:
     """The paths that a pull request touches, old names included; None if there are too many.
 

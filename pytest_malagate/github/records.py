@@ -41,11 +41,26 @@ class Label(Value, frozen=True, kw_only=True):
     name: str
 
 
+class AutoMerge(Value, frozen=True, kw_only=True):
+    """That a pull request lands by itself as soon as it may, and who asked for that."""
+
+    merge_method: str = ""
+    enabled_by: Account | None = None
+
+
 class Pull(Value, frozen=True, kw_only=True):
-    """A pull request. `merge_commit_sha` is GitHub's test merge of an open one."""
+    """A pull request. `merge_commit_sha` is GitHub's test merge of an open one.
+
+    `merged_at` is None for one that was not merged. Only the lists and the single answers of the
+    API have all fields; an event may lack some.
+    """
 
     number: int
     state: str
+    title: str = ""
+    updated_at: str = ""
+    merged_at: str | None = None
+    auto_merge: AutoMerge | None = None
     head: Branch
     base: Branch
     user: Account | None = None
@@ -55,12 +70,18 @@ class Pull(Value, frozen=True, kw_only=True):
 
 
 class Run(Value, frozen=True, kw_only=True):
-    """A workflow run. `path` is its workflow file; an `@ref` may follow it."""
+    """A workflow run. `path` is its workflow file; an `@ref` may follow it.
+
+    `name` is the workflow's; `display_title` is what its `run-name` came to.
+    """
 
     id: int
     event: str
     head_sha: str
     head_branch: str | None = None
+    name: str | None = None
+    display_title: str = ""
+    created_at: str = ""
     path: str = ""
     status: str | None = None
     conclusion: str | None = None
@@ -75,8 +96,9 @@ class Run(Value, frozen=True, kw_only=True):
 
 
 class RunsPage(Value, frozen=True, kw_only=True):
-    """A page of runs, newest first."""
+    """A page of runs, newest first. A filtered list ends after 1,000 of `total_count`."""
 
+    total_count: int = 0
     workflow_runs: tuple[Run, ...]
 
 
@@ -127,6 +149,47 @@ class Comment(Value, frozen=True, kw_only=True):
     body: str | None = None
     user: Account | None = None
     created_at: str = ""
+    updated_at: str = ""
+
+
+class Issue(Value, frozen=True, kw_only=True):
+    """An issue, or a pull request seen as one: then `pull_request` is there.
+
+    `comments` is how many there are. `repository_url` says where it lives now: issues move.
+    """
+
+    id: int
+    number: int
+    state: str
+    title: str = ""
+    body: str | None = None
+    user: Account | None = None
+    labels: tuple[Label, ...] = ()
+    comments: int = 0
+    locked: bool = False
+    created_at: str = ""
+    updated_at: str = ""
+    closed_at: str | None = None
+    repository_url: str = ""
+    pull_request: dict[str, object] | None = None
+
+    def has_label(self, name: str) -> bool:
+        """True if it bears the label; GitHub's names of labels have no case."""
+        return any(label.name.lower() == name.lower() for label in self.labels)
+
+
+class IssueEvent(Value, frozen=True, kw_only=True):
+    """Something that was done to an issue: `labeled`, `unlabeled`, `closed`, `reopened` and more.
+
+    `label` is there where one was put on or taken off; `issue` is the issue as it is now.
+    """
+
+    id: int
+    event: str
+    created_at: str = ""
+    actor: Account | None = None
+    label: Label | None = None
+    issue: Issue | None = None
 
 
 class Hash(Value, frozen=True, kw_only=True):
@@ -211,3 +274,50 @@ class Permission(Value, frozen=True, kw_only=True):
     permission: str
     role_name: str = ""
     user: Account | None = None
+
+
+class Dispatched(Value, frozen=True, kw_only=True):
+    """The run that a dispatch began."""
+
+    workflow_run_id: int
+
+
+class GroupMember(Value, frozen=True, kw_only=True):
+    """A run, or one job of it, that holds or waits for a concurrency group.
+
+    `position` is only told where a run's own groups were asked for; 0 holds the group.
+    """
+
+    run_id: int
+    status: str
+    run_name: str = ""
+    job_id: int | None = None
+    job_name: str | None = None
+    position: int | None = None
+
+
+class Group(Value, frozen=True, kw_only=True):
+    """A concurrency group and who is in it, the holder first."""
+
+    group_name: str
+    group_members: tuple[GroupMember, ...] = ()
+    total_count: int = 0
+
+
+class GroupsOfRun(Value, frozen=True, kw_only=True):
+    """The concurrency groups that a run or one of its jobs is in, each with its places there."""
+
+    concurrency_groups: tuple[Group, ...]
+
+
+class GroupRow(Value, frozen=True, kw_only=True):
+    """A concurrency group in a list."""
+
+    group_name: str
+    last_acquired_at: str | None = None
+
+
+class GroupsPage(Value, frozen=True, kw_only=True):
+    """A page of the concurrency groups that somebody holds or waits for."""
+
+    concurrency_groups: tuple[GroupRow, ...]

@@ -19,7 +19,8 @@ class Admission(Value, frozen=True, kw_only=True):
     """May it go on? `code` is the reason's code where it may not (`freeze.…`, `queue.…`).
 
     `position` counts the tasks before it: 0 is the one whose turn it is, None where the queue
-    says nothing. `stop` is true where what runs has to end. `warnings` are for the log.
+    says nothing. `stop` is true where what runs has to end. `cause` names the trouble that made it
+    impossible to tell. `warnings` are for the log.
     """
 
     admitted: bool
@@ -27,6 +28,7 @@ class Admission(Value, frozen=True, kw_only=True):
     reason: str = ""
     position: int | None = None
     stop: bool = False
+    cause: str | None = None
     warnings: tuple[str, ...] = ()
 
 
@@ -50,7 +52,7 @@ class Status(Value, frozen=True, kw_only=True):
     """Why does my task not move? `active` is the task whose turn it is.
 
     `ledger_ok` is None where nobody asked for it. `problem` says what could not be read; then the
-    lists are empty and `frozen` is true.
+    lists are empty and `frozen` is true. `problem_code` is the kind of trouble, if it has a name.
     """
 
     repository: str
@@ -64,14 +66,16 @@ class Status(Value, frozen=True, kw_only=True):
     ledger_ok: bool | None = None
     next: str = ""
     problem: str | None = None
+    problem_code: str | None = None
     warnings: tuple[str, ...] = ()
 
 
 class FreezeReading(Value, frozen=True, kw_only=True):
-    """The freezes that stand, or why they could not be read."""
+    """The freezes that stand, or why they could not be read (`code`: which kind of trouble)."""
 
     freezes: tuple[Freeze, ...] = ()
     problem: str | None = None
+    code: str | None = None
 
     @property
     def frozen(self) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pytest_malagate.errors import MachineryError, UsageError
 from pytest_malagate.queue.answers import Admission, FreezeReading, SerialRules
 from pytest_malagate.queue.model import MODES, SET_NEEDS, FreezeMode, Person, at_least
-from pytest_malagate.queue.store import Session
+from pytest_malagate.queue.store import FreezeTrouble, Session
 
 
 def read_freezes(session: Session, rules: SerialRules, branch: str | None = None) -> FreezeReading:
@@ -18,7 +18,7 @@ def read_freezes(session: Session, rules: SerialRules, branch: str | None = None
     try:
         standing = session.freezes()
     except MachineryError as error:
-        return FreezeReading(problem=str(error))
+        return FreezeReading(problem=str(error), code=code_of(error))
     return FreezeReading(
         freezes=tuple(
             freeze
@@ -28,9 +28,16 @@ def read_freezes(session: Session, rules: SerialRules, branch: str | None = None
     )
 
 
+def code_of(error: MachineryError | None) -> str | None:
+    """The kind of trouble, if it has a name."""
+    return error.code if isinstance(error, FreezeTrouble) else None
+
+
 def held_up(reading: FreezeReading, *, stop: bool = False) -> Admission:
     """The answer of a frozen repository."""
-    return Admission(admitted=False, code="freeze.active", reason=reading.words(), stop=stop)
+    return Admission(
+        admitted=False, code="freeze.active", reason=reading.words(), stop=stop, cause=reading.code
+    )
 
 
 def check_set(rules: SerialRules, actor: Person, reason: str, mode: FreezeMode | None) -> None:

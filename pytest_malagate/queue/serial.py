@@ -22,7 +22,7 @@ import msgspec
 
 from pytest_malagate.errors import MachineryError, UsageError
 from pytest_malagate.queue.answers import NEXT_BROKEN, Admission, Claimed, SerialRules, Status
-from pytest_malagate.queue.freezing import check_clear, check_set, held_up, read_freezes
+from pytest_malagate.queue.freezing import check_clear, check_set, code_of, held_up, read_freezes
 from pytest_malagate.queue.model import (
     HUMAN_STAGES,
     STAGES,
@@ -150,13 +150,24 @@ class SerialGate:
 
         return self._alone(work)
 
-    def advance(self, task: str, stage: Stage, actor: Person, *, claim: str | None = None) -> Task:
-        """Moves an active task to a later stage. A stage that people end, only a person ends."""
+    def advance(
+        self,
+        task: str,
+        stage: Stage,
+        actor: Person,
+        *,
+        claim: str | None = None,
+        seen: Task | None = None,
+    ) -> Task:
+        """Moves an active task to a later stage. A stage that people end, only a person ends.
+
+        `seen`, here as in `requeue` and `finish`: refused if the task is not as it was then.
+        """
         if stage not in STAGES:
             raise UsageError(f"{stage!r} is no stage: {', '.join(STAGES)}")
 
         def work(session: Session) -> Task:
-            held = _held(session, task, claim)
+            held = _held(session, task, claim, seen)
             if STAGES.index(stage) <= STAGES.index(held.stage):
                 raise UsageError(f"{task} is at {held.stage}; rework takes it back")
             passed = STAGES[STAGES.index(held.stage) : STAGES.index(stage)]
@@ -175,21 +186,27 @@ class SerialGate:
 
         return self._alone(work)
 
-    def requeue(self, task: str, actor: str, *, claim: str | None = None) -> Task:
+    def requeue(
+        self, task: str, actor: str, *, claim: str | None = None, seen: Task | None = None
+    ) -> Task:
         """Gives an active task back: it goes to the end of the queue, with a new ticket."""
 
         def work(session: Session) -> Task:
-            held, ticket = _held(session, task, claim), session.next_number("ticket")
+            held, ticket = _held(session, task, claim, seen), session.next_number("ticket")
             back = replace(held, state="waiting", stage="work", ticket=ticket, claim=None)
             return self._moved(session, back, actor, "requeued", f"ticket {ticket}")
 
         return self._alone(work)
 
-    def finish(self, task: str, actor: str, *, claim: str | None = None) -> Task:
+    def finish(
+        self, task: str, actor: str, *, claim: str | None = None, seen: Task | None = None
+    ) -> Task:
         """Ends a task. Whoever names a claim is refused if it is not the one that counts."""
 
         def work(session: Session) -> Task:
             known = session.task(task)
+            if seen is not None:
+                _check_unchanged(known, seen)
             if known is not None and known.state == "finished" and _is_claim(known, claim):
                 return known  # the answer to the first call may have been lost
             if known is not None and known.state == "waiting" and claim is None:
@@ -250,8 +267,18 @@ class SerialGate:
             sound = self._ledger_sound() if verify or (verify is None and self._short()) else None
         except MachineryError as error:
             closed = self.rules.freeze_enabled
-            return replace(flags, frozen=closed, problem=str(error), next=NEXT_BROKEN)
+            return replace(
+                flags,
+                frozen=closed,
+                problem=str(error),
+                problem_code=code_of(error),
+                next=NEXT_BROKEN,
+            )
         return replace(found, ledger_ok=sound)
+
+    def ledger(self) -> Iterator[Entry]:
+        """The ledger, oldest entry first. Raises MachineryError."""
+        return self._store.ledger(self.repository)
 
     def ledger_problem(self) -> str | None:
         """A hole in the ledger or an edit, in words; None if it is whole. Raises MachineryError."""
@@ -282,8 +309,12 @@ class SerialGate:
         mode: FreezeMode | None = None,
         work_item: str | None = None,
         branch: str | None = None,
+        because: tuple[str, str] | None = None,
     ) -> Freeze:
-        """Sets a freeze beside those that stand. Setting is easy: `triage` is enough."""
+        """Sets a freeze beside those that stand. Setting is easy: `triage` is enough.
+
+        `because` is a line of the ledger before it, kind and detail, about the same work item.
+        """
         check_set(self.rules, actor, reason, mode)
 
         def work(session: Session) -> Freeze:
@@ -297,6 +328,8 @@ class SerialGate:
                 branch=branch,
             )
             session.put_freeze(made)
+            if because is not None:
+                self._log(session, because[0], actor.name, work_item, because[1])
             self._log(session, "frozen", actor.name, None, f"{made.mode}: {reason}", made.id)
             return made
 
@@ -422,15 +455,22 @@ class SerialGate:
         )
 
 
-def _held(session: Session, task: str, claim: str | None) -> Task:
+def _held(session: Session, task: str, claim: str | None, seen: Task | None = None) -> Task:
     """The active task; a claim that is named must be the one that counts."""
     known = session.task(task)
+    if seen is not None:
+        _check_unchanged(known, seen)
     if known is None or known.state != "active":
         state = "not in the queue" if known is None else known.state
         raise UsageError(f"{task} is {state}, not active")
     if not _is_claim(known, claim):
         raise UsageError(f"the claim on {task} is not yours any more: somebody else has it")
     return known
+
+
+def _check_unchanged(known: Task | None, seen: Task) -> None:
+    if known != seen:
+        raise UsageError(f"{seen.task} changed meanwhile: somebody was faster")
 
 
 def _is_claim(task: Task, claim: str | None) -> bool:

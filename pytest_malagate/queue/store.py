@@ -24,6 +24,14 @@ class ConflictError(MachineryError):
     """Somebody else was faster: nothing of the session was written, and it may be done again."""
 
 
+class FreezeTrouble(MachineryError):
+    """Nobody can tell whether the repository is frozen, so it is. `code` is the kind of trouble."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code, self.message = code, message
+
+
 class Session(Protocol):
     """One repository's state for the length of a session."""
 

@@ -15,7 +15,7 @@ from pytest_malagate.queue.answers import (
     Status,
     next_step,
 )
-from pytest_malagate.queue.freezing import held_up, read_freezes
+from pytest_malagate.queue.freezing import code_of, held_up, read_freezes
 from pytest_malagate.queue.model import Task
 from pytest_malagate.queue.places import place_of, waiting_list
 from pytest_malagate.queue.store import Session
@@ -52,7 +52,9 @@ class View:
     def _read(self, branch: str | None) -> FreezeReading:
         if self._session is None:
             off = not self._rules.freeze_enabled
-            return FreezeReading() if off else FreezeReading(problem=str(self._problem))
+            if off:
+                return FreezeReading()
+            return FreezeReading(problem=str(self._problem), code=code_of(self._problem))
         return read_freezes(self._session, self._rules, branch)
 
     def admission(self, task: str, *, landing: bool = True, branch: str | None = None) -> Admission:
@@ -88,6 +90,7 @@ class View:
             freezes=reading.freezes,
             next=next_step(active, waiting, reading, now()),
             problem=reading.problem,
+            problem_code=reading.code,
         )
 
     def _asked(self) -> Session:

@@ -19,6 +19,8 @@ from tests.twin import Twin
 
 TESTS_YML = ".github/workflows/tests.yml"
 GATE_YML = ".github/workflows/malagate.yml"
+ALONE = ("malagate-gate", "max")
+"""The concurrency group of the trusted workflow, as the examples have it."""
 POLICY = "version: 1\nvalidations:\n  tests: {kind: test}\n"
 PERMISSIONS = {
     "actions": "read",
@@ -145,12 +147,13 @@ class Stage:
         links: dict[str, Path] | None = None,
         job: str = "",
         token: str | None = None,
+        alone: tuple[str, str] | None = ALONE,
         **inputs: str,
     ) -> Told:
         """Runs `malagate action` for an event, and uploads what it hands over."""
         twin = self.twin
         if run is None and event_name != "pull_request":
-            run = self.repo.run(workflow=workflow, event=event_name)
+            run = self.repo.run(workflow=workflow, event=event_name, concurrency=alone)
         environ = twin.environment(
             self.repo, event_name, payload, run=run, workflow_ref=workflow, token=self.token
         )

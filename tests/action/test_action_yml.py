@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.action.stage import GATE_YML, TESTS_YML
+from tests.action.stage import ALONE, GATE_YML, TESTS_YML
 from tests.action.story import EXPECTED, GOOD, POLICY, TESTS, WRONG_VAT, Story, wrong
 from tests.action.workflows import PYTEST, Workflows
 from tests.action_yml import ActionRun
@@ -156,7 +156,7 @@ def test_verified_runs_the_change_under_the_default_branch_s_steps(workflows: Wo
     pull = opened(workflows, WRONG_VAT)
     trigger = workflows.repo.run(workflow=TESTS_YML, event="pull_request", pull=pull)
     trigger.finish("success")
-    run = workflows.repo.run(workflow=GATE_YML, event="workflow_run")
+    run = workflows.repo.run(workflow=GATE_YML, event="workflow_run", concurrency=ALONE)
     payload = workflows.twin.event("workflow_run", run=trigger)
     nothing = workflows.twin.token("t-none", workflows.repo, permissions={})
     environ = workflows.environ("workflow_run", payload, run, nothing, GATE_YML)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.action.evidence import PASSING, zipped
-from tests.action.stage import FAILING, GATE_YML, TESTS_YML, TOTAL, Stage
+from tests.action.stage import ALONE, FAILING, GATE_YML, TESTS_YML, TOTAL, Stage
 
 
 def test_good_evidence_of_a_fork_is_a_success(stage: Stage) -> None:
@@ -217,13 +219,13 @@ def test_evidence_in_one_directory_of_the_archive_is_found(stage: Stage) -> None
     assert stage.gate(run).outputs["verdict"] == "pass"
 
 
-def test_an_evaluation_stays_within_twelve_requests(stage: Stage) -> None:
+def test_an_evaluation_stays_within_thirteen_requests(stage: Stage) -> None:
     pull = stage.opened()
     counts = []
     for number in range(1, 12):
         pull.push({"shop.py": f"# {number}\n"})
         counts.append(stage.gate(stage.tested(pull, tests=FAILING)).requests)
-    assert max(counts) <= 12
+    assert max(counts) <= 13
     assert counts[-1] == counts[4]
 
 
@@ -249,3 +251,63 @@ def test_pull_request_target_is_refused(stage: Stage) -> None:
     told = stage.act("pull_request_target", payload, run=run)
     assert told.exit_code == 2
     assert "workflow_run" in told.log
+
+
+# --- the lock ---
+
+
+def judged_by(stage: Stage, pull: Any, body: str | None, **options: Any) -> Any:
+    if body is None:
+        return stage.gate(stage.tested(pull, tests=FAILING), **options)
+    return stage.say(pull, "alice", body, **options)
+
+
+@pytest.mark.parametrize("body", [None, "/gate retry"], ids=["evaluation", "command"])
+@pytest.mark.parametrize("group", [None, ("ci", "max")], ids=["in-none", "in-another"])
+def test_outside_of_a_group_nothing_is_written(
+    stage: Stage, group: tuple[str, str] | None, body: str | None
+) -> None:
+    pull = stage.opened()
+    stage.gate(stage.tested(pull, tests=FAILING))
+    before = len(stage.twin.requests)
+    told = judged_by(stage, pull, body, alone=group)
+    assert told.exit_code == 3
+    assert "concurrency: {group: malagate-gate, queue: max}" in told.log
+    assert {request.method for request in stage.twin.requests[before:]} == {"GET"}
+    assert told.outputs == {}
+
+
+@pytest.mark.parametrize("body", [None, "/gate retry"], ids=["evaluation", "command"])
+def test_behind_another_evaluation_nothing_is_written(stage: Stage, body: str | None) -> None:
+    pull = stage.opened()
+    stage.gate(stage.tested(pull, tests=FAILING))
+    other = stage.repo.run(workflow=GATE_YML, event="workflow_run", concurrency=ALONE)
+    before = len(stage.twin.requests)
+    told = judged_by(stage, pull, body)
+    assert told.exit_code == 3
+    assert "another run is in front of this one in malagate-gate" in told.log
+    assert {request.method for request in stage.twin.requests[before:]} == {"GET"}
+    other.finish("success")
+    assert judged_by(stage, pull, body).exit_code == 0
+
+
+@pytest.mark.parametrize("kind", ["not-found", "forbidden"])
+def test_where_nobody_tells_who_is_alone_it_says_so_and_goes_on(stage: Stage, kind: str) -> None:
+    pull = stage.opened()
+    stage.twin.faults.add(kind, times=99, path="concurrency_groups")
+    told = stage.gate(stage.tested(pull, tests=FAILING), alone=None)
+    assert (told.exit_code, told.outputs["verdict"]) == (0, "fail")
+    assert told.log.count("not known to be the only evaluation; going on") == 1
+    assert stage.status(pull.head_sha) is not None
+
+
+def test_in_one_job_nobody_has_to_be_alone(stage: Stage) -> None:
+    pull = stage.opened(fork=False)
+    run = stage.repo.run(workflow=TESTS_YML, event="pull_request", pull=pull)
+    log = stage.recorded(run, pull).log()
+    payload = stage.twin.event("pull_request", pull=pull)
+    files = {"malagate-out/evidence.jsonl": log}
+    before = len(stage.twin.requests)
+    told = stage.act("pull_request", payload, run=run, workflow=TESTS_YML, workspace=files)
+    assert (told.exit_code, told.outputs["verdict"]) == (0, "pass")
+    assert not any("concurrency" in each.path for each in stage.twin.requests[before:])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.action.stage import FAILING, GATE_YML, PASSING, TESTS_YML, Stage
+from tests.action.stage import ALONE, FAILING, GATE_YML, PASSING, TESTS_YML, Stage
 
 GONE = "tests/test_shop.py::test_gone"
 STRICT = """\
@@ -154,7 +154,7 @@ def test_in_the_verified_set_up_the_evidence_is_of_this_very_run(stage: Stage) -
     trigger = stage.repo.run(workflow=TESTS_YML, event="pull_request", pull=pull)
     trigger.artifact("malagate-evidence", stage.recorded(trigger, pull, tests=FAILING).files())
     trigger.finish("success")
-    mine = stage.repo.run(workflow=GATE_YML, event="workflow_run")
+    mine = stage.repo.run(workflow=GATE_YML, event="workflow_run", concurrency=ALONE)
     facts = {"commit": pull.head_sha, "tree": stage.tree_of(pull.head_sha)}
     mine.artifact("malagate-evidence", stage.recorded(mine, pull, **facts).files())
     payload = stage.twin.event("workflow_run", run=trigger)
@@ -170,7 +170,7 @@ def test_a_change_to_the_workflow_does_not_matter_where_the_default_branch_s_run
     pull = stage.opened({TESTS_YML: "name: tests\non: push\n"})
     trigger = stage.repo.run(workflow=TESTS_YML, event="pull_request", pull=pull)
     trigger.finish("success")
-    mine = stage.repo.run(workflow=GATE_YML, event="workflow_run")
+    mine = stage.repo.run(workflow=GATE_YML, event="workflow_run", concurrency=ALONE)
     facts = {"commit": pull.head_sha, "tree": stage.tree_of(pull.head_sha)}
     mine.artifact("malagate-evidence", stage.recorded(mine, pull, **facts).files())
     payload = stage.twin.event("workflow_run", run=trigger)
@@ -183,7 +183,7 @@ def test_a_command_judges_the_verified_evidence_again(stage: Stage) -> None:
     pull = stage.opened()
     trigger = stage.repo.run(workflow=TESTS_YML, event="pull_request", pull=pull)
     trigger.finish("success")
-    mine = stage.repo.run(workflow=GATE_YML, event="workflow_run")
+    mine = stage.repo.run(workflow=GATE_YML, event="workflow_run", concurrency=ALONE)
     facts = {"commit": pull.head_sha, "tree": stage.tree_of(pull.head_sha)}
     mine.artifact("malagate-evidence", stage.recorded(mine, tests=FAILING, **facts).files())
     payload = stage.twin.event("workflow_run", run=trigger)

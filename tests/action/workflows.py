@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tests.action.stage import GATE_YML, PERMISSIONS, TESTS_YML
+from tests.action.stage import ALONE, GATE_YML, PERMISSIONS, TESTS_YML
 from tests.action_yml import ActionRun, run_action
 from tests.action_yml.installation import reuse
 from tests.conftest import clean_environment
@@ -73,7 +73,7 @@ class Workflows:
         return self.judged(run)
 
     def react(self, event: str, payload: dict[str, Any], **inputs: str) -> ActionRun:
-        run = self.repo.run(workflow=GATE_YML, event=event)
+        run = self.repo.run(workflow=GATE_YML, event=event, concurrency=ALONE)
         environ = self.environ(event, payload, run, self.write, GATE_YML)
         done = self.act(environ, **inputs)
         run.finish("success" if done.exit_code == 0 else "failure")

@@ -39,9 +39,15 @@ def make_client(twin: Twin, repo: Repository, slept: list[float]) -> Iterator[Ma
         slept.append(seconds)
         twin.advance(int(seconds) + 1)
 
-    def make(token: str = "t-gate", **manners: Any) -> Client:
+    def make(token: str = "t-gate", *, remember: bool = False, **manners: Any) -> Client:
         given = {"write_spacing": 0.0, "timeout": 1, "sleep": sleep, "now": time.time} | manners
-        client = Client(token, repo.full_name, api_url=twin.url, manners=Manners(**given))
+        client = Client(
+            token,
+            repo.full_name,
+            api_url=twin.url,
+            manners=Manners(**given),
+            remember=remember,
+        )
         made.append(client)
         return client
 

@@ -5,16 +5,22 @@ A new store joins the contract by a line in STORES.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from pytest_malagate.github.client import Client, Manners
+from pytest_malagate.github.store import GitHubStore
 from pytest_malagate.queue.answers import SerialRules
 from pytest_malagate.queue.model import Person
 from pytest_malagate.queue.serial import SerialGate
 from pytest_malagate.queue.sqlite import SQLiteStore
 from pytest_malagate.queue.store import Store
+from tests.twin import Twin
 
 REPOSITORY = "owner/repository"
 MAINTAINER = Person(name="maintainer", rank="maintain", human=True)
@@ -38,17 +44,48 @@ class Clock:
         self.now += seconds
 
 
-def _sqlite(folder: Path) -> OpenStore:
-    return lambda: SQLiteStore(folder / "state.db")
+@contextlib.contextmanager
+def _sqlite(folder: Path) -> Iterator[OpenStore]:
+    yield lambda: SQLiteStore(folder / "state.db")
 
 
-STORES: dict[str, Callable[[Path], OpenStore]] = {"sqlite": _sqlite}
+@contextlib.contextmanager
+def _github(folder: Path, lag: int = 0) -> Iterator[OpenStore]:
+    """Over the twin. With `lag`, that many lists after each write show what stood before it."""
+    twin = Twin(folder)
+    for name in (REPOSITORY, "owner/other"):
+        made = twin.repository(name)
+        made.commit("main", {"a.py": "x = 1"})
+        twin.token(name, made, login="github-actions[bot]", permissions={"issues": "write"})
+    with twin.serve() as url:
+        manners = Manners(write_spacing=0.0, timeout=10, patience=1e9, sleep=_no_time)
+
+        def connect(repository: str) -> Client:
+            return Client(repository.lower(), repository, api_url=url, manners=manners)
+
+        for name in (REPOSITORY, "owner/other"):
+            GitHubStore(connect).arm(name)
+        twin.lagging(lag)
+        yield lambda: GitHubStore(connect)
+        assert twin.violations == []
+
+
+def _no_time(_: float) -> None:
+    """Waits for nothing: the twin's lists catch up with each look at them."""
+
+
+STORES: dict[str, Callable[[Path], AbstractContextManager[OpenStore]]] = {
+    "sqlite": _sqlite,
+    "github": _github,
+    "github, lists lag": partial(_github, lag=3),
+}
 
 
 @pytest.fixture(params=sorted(STORES))
-def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> OpenStore:
+def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[OpenStore]:
     """Opens the test's store; each call is another object on the same state, as after a restart."""
-    return STORES[request.param](tmp_path)
+    with STORES[request.param](tmp_path) as opened:
+        yield opened
 
 
 @pytest.fixture

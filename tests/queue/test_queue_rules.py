@@ -372,3 +372,21 @@ def test_without_the_queue_several_run_and_each_keeps_its_claim(open_gate: OpenG
     with pytest.raises(UsageError, match="B is claimed already"):
         gate.claim("other", task="B")
     assert len(gate.status().active_tasks) == 3
+
+
+def test_a_task_that_changed_meanwhile_is_not_moved(gate: SerialGate, clock: Clock) -> None:
+    seen = started(gate, "A", "B")
+    clock.passes(5)
+    gate.renew("A", claim_of(seen).id)
+    for move in (
+        lambda: gate.advance("A", "gate", MAINTAINER, seen=seen),
+        lambda: gate.requeue("A", "agent", seen=seen),
+        lambda: gate.finish("A", "agent", seen=seen),
+    ):
+        with pytest.raises(UsageError, match="A changed meanwhile: somebody was faster"):
+            move()
+    now = gate.task("A")
+    assert gate.advance("A", "gate", MAINTAINER, seen=now).stage == "gate"
+    assert gate.finish("A", "agent", seen=gate.task("A")).state == "finished"
+    with pytest.raises(UsageError, match="changed meanwhile"):
+        gate.finish("A", "agent", seen=now)

@@ -14,7 +14,7 @@ from typing import Any
 
 from pytest_malagate.action.entry import main
 from pytest_malagate.github.client import Manners
-from tests.action.stage import GATE_YML, TESTS_YML, Stage, Told, read_outputs
+from tests.action.stage import ALONE, GATE_YML, TESTS_YML, Stage, Told, read_outputs
 from tests.twin import Twin
 
 EVIDENCE = "malagate-evidence"
@@ -80,7 +80,7 @@ class Scene(Stage):
     ) -> Told:
         """As the stage's; `twist` changes the environment before the action sees it."""
         if run is None and event_name != "pull_request":
-            run = self.repo.run(workflow=workflow, event=_known(event_name))
+            run = self.repo.run(workflow=workflow, event=_known(event_name), concurrency=ALONE)
         environ = self.twin.environment(
             self.repo, _known(event_name), payload, run=run, workflow_ref=workflow, token=self.token
         )

@@ -1,0 +1,172 @@
+"""Freezes as issues: each is one open issue with a label, and a line of the ledger.
+
+Setting is easy: whoever may put the label on an issue has frozen the repository, at once. The
+ledger takes such a freeze over when it is next written, and from then on taking the label off or
+closing the issue changes nothing until a clear is on the ledger, too.
+
+Failure direction: closed. A list that did not come whole, or a label that is not defined, is
+trouble and so means frozen.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import datetime
+
+from pytest_malagate.github.client import Client, GitHubError
+from pytest_malagate.github.control import FROZEN
+from pytest_malagate.github.issues import (
+    label_exists,
+    labelled,
+    open_issue,
+    set_state,
+    take_off,
+)
+from pytest_malagate.github.ledger import State
+from pytest_malagate.github.records import Issue, IssueEvent
+from pytest_malagate.queue.model import Freeze, FreezeMode, Value
+from pytest_malagate.queue.store import FreezeTrouble
+from pytest_malagate.report.text import code, plain, prose
+
+_MARK = re.compile(r"\A<!-- malagate:freeze (\d{1,9}) -->")
+_BRANCH = re.compile(r"^branch:[ \t]*(\S{1,200})[ \t]*\r?$", re.MULTILINE | re.IGNORECASE)
+_HARD = re.compile(r"^mode:[ \t]*hard[ \t]*\r?$", re.MULTILINE | re.IGNORECASE)
+_REASON = 500
+_EVENTS_PAGES = 10
+
+
+class Unknown(Value, frozen=True, kw_only=True):
+    """A labelled issue that no freeze of the ledger has: a freeze that somebody set by hand."""
+
+    issue: int
+    reason: str
+    actor: str
+    at: float
+    mode: FreezeMode
+    branch: str | None
+
+
+def labelled_frozen(client: Client) -> tuple[Issue, ...]:
+    """The open issues with the label. Raises FreezeTrouble."""
+    try:
+        if not label_exists(client, FROZEN):
+            text = f"the label {FROZEN} is gone: deleted or renamed; make it again"
+            raise FreezeTrouble("freeze.label-missing", text)
+        return labelled(client, FROZEN)
+    except GitHubError as error:
+        raise FreezeTrouble("freeze.api", str(error)) from error
+
+
+def mark_of(issue: Issue, writer: str) -> int | None:
+    """The freeze that we opened an issue for; None if it was not we who opened it."""
+    if issue.user is None or issue.user.login != writer:
+        return None
+    match = _MARK.match(issue.body or "")
+    return int(match[1]) if match else None
+
+
+def known_issues(state: State, issues: Sequence[Issue], writer: str) -> dict[int, int]:
+    """Which of the ledger's freezes has which issue."""
+    links = dict(state.issues)
+    for issue in issues:
+        number = mark_of(issue, writer)
+        if number in state.freezes:
+            links.setdefault(number, issue.number)
+    return links
+
+
+def unknown_freezes(
+    client: Client, state: State, issues: Sequence[Issue], writer: str, mode: FreezeMode
+) -> list[Unknown]:
+    """The freezes that the ledger does not know, oldest issue first. Raises FreezeTrouble."""
+    known = set(known_issues(state, issues, writer).values())
+    found = []
+    for issue in sorted(issues, key=lambda issue: issue.number):
+        if issue.number in known:
+            continue
+        try:
+            events = label_events(client, issue.number)
+        except GitHubError as error:
+            raise FreezeTrouble("freeze.api", str(error)) from error
+        cleared = state.cleared.get(issue.number)
+        if cleared is not None and not any(event.created_at >= cleared for event in events):
+            continue  # cleared; that its issue still shows it is mended by the next sweep
+        found.append(_unknown(issue, events, mode))
+    return found
+
+
+def label_events(client: Client, number: int) -> list[IssueEvent]:
+    """When an issue became a freeze: the label was put on, or it was opened again with it."""
+    pages = client.pages(f"/issues/{number}/events", list[IssueEvent], limit=_EVENTS_PAGES)
+    return [event for page in pages for event in page if _makes_frozen(event)]
+
+
+def _makes_frozen(event: IssueEvent) -> bool:
+    labels = event.event == "labeled" and event.label is not None
+    return event.event == "reopened" or (labels and is_frozen_label(event))
+
+
+def is_frozen_label(event: IssueEvent) -> bool:
+    """True if the label of an event is the freeze's."""
+    return event.label is not None and event.label.name.lower() == FROZEN
+
+
+def _unknown(issue: Issue, events: Sequence[IssueEvent], mode: FreezeMode) -> Unknown:
+    body = issue.body or ""
+    branches = {match[1] for match in _BRANCH.finditer(body)}
+    last = events[-1] if events else None
+    who = last.actor if last is not None and last.actor is not None else issue.user
+    return Unknown(
+        issue=issue.number,
+        reason=plain(f"{issue.title} (#{issue.number})", _REASON),
+        actor=plain(who.login, 100) if who is not None else "somebody",
+        at=moment_of(last.created_at if last is not None else issue.created_at),
+        # A body is anybody's text: it may only make a freeze stricter, and narrow it plainly.
+        mode="hard" if _HARD.search(body) else mode,
+        branch=branches.pop() if len(branches) == 1 else None,
+    )
+
+
+def moment_of(text: str) -> float:
+    """GitHub's time in seconds since the epoch; 0 for what is none."""
+    try:
+        return datetime.fromisoformat(text).timestamp()
+    except ValueError:
+        return 0.0
+
+
+# --- what people see of it ---
+
+
+def open_for(client: Client, freeze: Freeze, repository: str) -> int:
+    """Opens the issue of a freeze of the ledger and returns its number. Raises GitHubError."""
+    title = f"Frozen: {plain(freeze.reason, 180)}"
+    return open_issue(client, title, _body(freeze, repository), [FROZEN]).number
+
+
+def _body(freeze: Freeze, repository: str) -> str:
+    scope = f"the branch {code(freeze.branch)}" if freeze.branch else code(repository)
+    about = f" It is about {code(freeze.work_item)}." if freeze.work_item else ""
+    return (
+        f"<!-- malagate:freeze {freeze.id} -->\n"
+        f"{_MODE_WORDS[freeze.mode]} in {scope}, by {code(freeze.actor)}:\n\n"
+        f"> {prose(freeze.reason, 2000)}\n\n{about}\n\n"
+        "A person who may clear it closes this issue, takes the label off, or comments\n\n"
+        '    /gate unfreeze reason:"why it is safe again"\n\n'
+        "Closed by anybody else, it is opened again.\n"
+    )
+
+
+_MODE_WORDS: dict[FreezeMode, str] = {
+    "drain": "**Frozen (drain):** what runs may land, nothing new starts",
+    "pause": "**Frozen (pause):** nothing starts and nothing lands",
+    "hard": "**Frozen (hard):** nothing starts or lands, and what runs is told to stop",
+}
+
+
+def show_cleared(client: Client, number: int, *, ours: bool) -> None:
+    """Closes our issue of a freeze that was cleared; from another's only the label is taken."""
+    take_off(client, number, FROZEN)
+    if ours:
+        set_state(client, number, "closed")

@@ -1,0 +1,295 @@
+"""The store on GitHub: a control issue, whose comments are the ledger and so all of the state.
+
+What an exclusive session wrote becomes one comment, which counts only if nobody else's took its
+place (see `ledger`, `book`). The concurrency group of the workflow is the lock that spares runs
+that trouble; it is proved before the first write, and nothing depends on it alone. Labels, the
+issues of freezes and the control issue's text are views, written after the ledger and mended by
+the next sweep.
+
+Failure directions: what cannot be read is trouble and means frozen (`freeze_issues`, `control`).
+A view that could not be written is a warning: the ledger has what counts.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+
+from pytest_malagate.github.book import Book
+from pytest_malagate.github.client import Client, GitHubError
+from pytest_malagate.github.control import (
+    ACTIVE,
+    READY,
+    Control,
+    Head,
+    find_control,
+    put_back,
+    set_up,
+    write_body,
+)
+from pytest_malagate.github.dashboard import dashboard
+from pytest_malagate.github.freeze_issues import mark_of, open_for, show_cleared
+from pytest_malagate.github.issues import add_labels, issue_of, take_off
+from pytest_malagate.github.ledger import Page, State
+from pytest_malagate.github.records import Issue
+from pytest_malagate.github.session import GitHubSession
+from pytest_malagate.github.sweep_memory import SweepMemory, read_memory, write_memory
+from pytest_malagate.queue.model import Entry, Freeze, FreezeMode, Task
+from pytest_malagate.queue.store import FreezeTrouble
+
+Connect = Callable[[str], Client]
+Proof = Callable[[Client], int | None]
+"""Proves that this process is alone: the group's epoch, None where nobody can tell. Raises
+MachineryError if it is not alone."""
+
+_ISSUE_TASK = re.compile(r"#([1-9][0-9]{0,8})")
+_TURNS: dict[str, threading.Lock] = {}
+"""Threads of one process take turns, as GitHub asks of whoever sends requests."""
+
+
+def issue_number(task: str) -> int | None:
+    """The issue or pull request that a task is: `#12`. None for a task of another name."""
+    match = _ISSUE_TASK.fullmatch(task)
+    return int(match[1]) if match else None
+
+
+class GitHubStore:
+    """See `queue.store.Store`. Not for use by several threads; each may have one of its own.
+
+    `connect` opens a client for a repository. `number` is the control issue's; without it, it is
+    found by its label. `writer` says on each page who wrote it, `mode` is that of a freeze that
+    somebody set by a label. `warnings` are views that could not be written.
+    """
+
+    def __init__(
+        self,
+        connect: Connect,
+        *,
+        number: int | None = None,
+        prove: Proof | None = None,
+        writer: str = "",
+        mode: FreezeMode = "pause",
+    ) -> None:
+        self.warnings: list[str] = []
+        self._connect, self._prove = connect, prove
+        self._pinned, self._writer, self._mode = number, writer, mode
+        self._clients: dict[str, Client] = {}
+        self._numbers: dict[str, int] = {}
+        self._epochs: dict[str, int | None] = {}
+        self._cursors: dict[str, int] = {}
+
+    def client(self, repository: str) -> Client:
+        """The client for a repository."""
+        key = repository.lower()
+        if key not in self._clients:
+            self._clients[key] = self._connect(repository)
+        return self._clients[key]
+
+    def close(self) -> None:
+        """Closes the connections."""
+        for client in self._clients.values():
+            client.close()
+
+    # --- the store's protocol ---
+
+    @contextmanager
+    def exclusive(self, repository: str) -> Iterator[GitHubSession]:
+        """See `Store`. The first one sets up labels and the control issue. Raises GitHubError."""
+        with _TURNS.setdefault(repository.lower(), threading.Lock()):
+            self._be_alone(repository)
+            control = self._control(repository, make=True)
+            book = Book(self.client(repository), control, repository)
+            state = self._sound(control, book)
+            session = self._session(repository, control, state, writable=True)
+            yield session
+            self._commit(repository, control, book, state, session)
+
+    @contextmanager
+    def reading(self, repository: str) -> Iterator[GitHubSession]:
+        """See `Store`. Raises GitHubError and FreezeTrouble."""
+        control = self._control(repository, make=False)
+        state = Book(self.client(repository), control, repository).state()
+        session = self._session(repository, control, state, writable=False)
+        session.labels.read()
+        yield session
+
+    def ledger(self, repository: str) -> Iterator[Entry]:
+        """See `Store`. Raises FreezeTrouble at a page that is missing or was edited."""
+        control = self._control(repository, make=False)
+        yield from Book(self.client(repository), control, repository).entries()
+
+    def ledger_head(self, repository: str) -> tuple[int, str] | None:
+        """See `Store`: as the control issue's text says."""
+        head = self._control(repository, make=False).head
+        if head is None:
+            return 0, ""
+        return head.entry if head.page[0] else None
+
+    # --- beyond it ---
+
+    def arm(self, repository: str) -> int:
+        """The number of the control issue, which is made if there never was one."""
+        return self._control(repository, make=True).number
+
+    def keep(self, repository: str, seen: GitHubSession, memory: SweepMemory) -> None:
+        """Leaves a sweep's memory for the next, and shows what a session saw. One request."""
+        if seen.control.head is not None:  # else its text is evidence, and stays as it is
+            self._show(repository, seen.control, seen.state, memory)
+
+    def take_over(self, repository: str) -> None:
+        """Writes the freezes that people set by labels into the ledger.
+
+        Raises ConflictError if somebody else writes at the same time, who does it then.
+        """
+        with self.exclusive(repository) as session:
+            session.freezes()
+
+    def rearm(self, repository: str, actor: str, reason: str, at: float) -> None:
+        """Begins the ledger anew where it cannot be read, or where its end was lost.
+
+        Everything that can still be read is kept, and the repository is frozen until a person has
+        looked. The caller has checked that `actor` may do that. Raises GitHubError.
+        """
+        self._be_alone(repository)
+        client, control = self.client(repository), self._control(repository, make=True)
+        said = Entry(
+            seq=0, at=at, kind="rearmed", actor=actor, repository=repository, detail=reason
+        )
+        page = Page(
+            repository=repository,
+            seq=0,
+            previous="",
+            nonce=secrets.token_hex(8),
+            writer=self._writer,
+            entries=(said,),
+        )
+        state = Book(client, control, repository).begin_anew(page, self._mode)
+        put_back(client, control.number)
+        for freeze in state.freezes.values():
+            if freeze.id not in state.issues:
+                self._view(partial(self._open, client, freeze, repository, state))
+        self._show(repository, control, state, read_memory(control.memory))
+
+    def looked_until(self, repository: str, event: int) -> None:
+        """The next page says that issue events up to this one were looked at."""
+        self._cursors[repository.lower()] = event
+
+    # --- opening ---
+
+    def _be_alone(self, repository: str) -> None:
+        key = repository.lower()
+        if self._prove is not None and key not in self._epochs:
+            self._epochs[key] = self._prove(self.client(repository))
+
+    def _control(self, repository: str, *, make: bool) -> Control:
+        client, key = self.client(repository), repository.lower()
+        found = find_control(client, self._pinned or self._numbers.get(key))
+        if found is None and make:
+            shown = dashboard(State(), SweepMemory())
+            self._numbers[key] = set_up(client, shown)
+            found = find_control(client, self._numbers[key])
+        if found is None:
+            text = (
+                f"{repository} has no control issue, so nobody knows whether it is frozen: "
+                "run the mode admit once, which makes one"
+            )
+            raise FreezeTrouble("freeze.control-missing", text)
+        self._numbers[key] = found.number
+        return found
+
+    def _sound(self, control: Control, book: Book) -> State:
+        """The state to write upon. Nothing is built on a ledger whose end may have been cut off."""
+        if control.head is None:
+            raise FreezeTrouble(*(control.trouble or ("freeze.control-edited", "it was edited")))
+        return book.state()
+
+    def _session(
+        self, repository: str, control: Control, state: State, *, writable: bool
+    ) -> GitHubSession:
+        return GitHubSession(
+            self.client(repository),
+            control,
+            state,
+            repository,
+            mode=self._mode,
+            writable=writable,
+        )
+
+    # --- closing ---
+
+    def _commit(
+        self, repository: str, control: Control, book: Book, state: State, session: GitHubSession
+    ) -> None:
+        session.moved_cursor = self._cursors.get(repository.lower())
+        nonce = secrets.token_hex(8)
+        page = session.page(state.seq + 1, state.digest, nonce, self._writer)
+        if page is None:
+            return
+        after = book.add(page, state, session.state)
+        self._cursors.pop(repository.lower(), None)
+        self._show_tasks(repository, state, session)
+        self._show_freezes(repository, control, state, after, session)
+        self._show(repository, control, after, read_memory(control.memory))
+
+    def _show(self, repository: str, control: Control, state: State, memory: SweepMemory) -> None:
+        head = Head(page=(state.seq, state.digest), entry=state.entry)
+        body = write_body(dashboard(state, memory), head, write_memory(memory))
+        path = f"/issues/{control.number}"
+        self._view(lambda: self.client(repository).write("PATCH", path, {"body": body}, Issue))
+
+    def _show_tasks(self, repository: str, before: State, session: GitHubSession) -> None:
+        client = self.client(repository)
+        for task in session.changed_tasks:
+            number, known = issue_number(task.task), before.tasks.get(task.task)
+            was = known.state if known is not None else None
+            if number is not None and task.state != was:
+                self._view(partial(show_task, client, number, task, was))
+
+    def _show_freezes(
+        self,
+        repository: str,
+        control: Control,
+        before: State,
+        after: State,
+        session: GitHubSession,
+    ) -> None:
+        client = self.client(repository)
+        for freeze in session.new_freezes:
+            self._view(partial(self._open, client, freeze, repository, after))
+        for number in session.cleared:
+            issue = session.state.issues.get(number) or before.issues.get(number)
+            if issue is not None:
+                self._view(partial(close_cleared, client, issue, control.writer))
+
+    def _open(self, client: Client, freeze: Freeze, repository: str, state: State) -> None:
+        state.issues[freeze.id] = open_for(client, freeze, repository)
+
+    def _view(self, write: Callable[[], object]) -> None:
+        """Writes what people see. Failure direction: open, because the ledger has what counts."""
+        try:
+            write()
+        except GitHubError as error:
+            self.warnings.append(str(error))
+
+
+def show_task(client: Client, number: int, task: Task, was: str | None) -> None:
+    """Makes the labels of a task's issue say what the ledger says. Raises GitHubError."""
+    if task.state == "active":
+        add_labels(client, number, [ACTIVE])
+        take_off(client, number, READY)
+    elif task.state == "waiting" and was == "active":
+        add_labels(client, number, [READY])
+        take_off(client, number, ACTIVE)
+    elif task.state == "finished":
+        take_off(client, number, ACTIVE if was == "active" else READY)
+
+
+def close_cleared(client: Client, number: int, writer: str) -> None:
+    """Makes the issue of a freeze that was cleared say so. Raises GitHubError."""
+    issue = issue_of(client, number)
+    if issue is not None and issue.state == "open":
+        show_cleared(client, number, ours=mark_of(issue, writer) is not None)
