@@ -54,7 +54,6 @@ are not admitted (`--malagate-admission`) end with 1 as well, and `malagate chec
 """
 
 LATER = " *Not judged by this version.*"
-LATER_SECTIONS = ("reconcile", "coordinate")
 UNJUDGED = parse_policy(
     "coverage: {min_changed_percent: 1, no_decrease: true}\n"
     "integrity: {tests_removed: fail, skips_added: fail, checks_weakened: fail,"
@@ -204,7 +203,7 @@ def _keys(prefix: str, table: Table) -> Iterator[tuple[str, str, str, str]]:
     for key, rule in table.keys.items():
         path = f"{prefix}{key}"
         if isinstance(rule, Table):
-            yield code(path), rule.wanted, "", rule.doc + (LATER if path in LATER_SECTIONS else "")
+            yield code(path), rule.wanted, "", rule.doc
             yield from _keys(f"{path}.", rule)
         else:
             default = _default(defaults[key]) if key in defaults else ""

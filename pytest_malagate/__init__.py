@@ -13,12 +13,15 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "AsyncGateRunner": "pytest_malagate.gate.runner",
+    "CoordinatorConfig": "pytest_malagate.coordinate.config",
     "GateResult": "pytest_malagate.gate.result",
     "GateRunner": "pytest_malagate.gate.runner",
     "GateRunnerConfig": "pytest_malagate.gate.runner",
+    "IssueExecutionCoordinator": "pytest_malagate.coordinate.coordinator",
     "LocalGate": "pytest_malagate.local",
     "PerIssueGateInput": "pytest_malagate.gate.runner",
     "PerIssueGateOutput": "pytest_malagate.gate.runner",
+    "Reconciler": "pytest_malagate.reconcile.reconciler",
     "RetryState": "pytest_malagate.gate.retry",
     "SerialGate": "pytest_malagate.queue.serial",
     "ValidationScope": "pytest_malagate.gate.spec",
@@ -26,6 +29,8 @@ _HOMES = {
 }
 
 if TYPE_CHECKING:
+    from pytest_malagate.coordinate.config import CoordinatorConfig
+    from pytest_malagate.coordinate.coordinator import IssueExecutionCoordinator
     from pytest_malagate.gate.result import GateResult
     from pytest_malagate.gate.retry import RetryState
     from pytest_malagate.gate.runner import (
@@ -38,15 +43,19 @@ if TYPE_CHECKING:
     from pytest_malagate.gate.spec import ValidationScope, ValidationSpec
     from pytest_malagate.local import LocalGate
     from pytest_malagate.queue.serial import SerialGate
+    from pytest_malagate.reconcile.reconciler import Reconciler
 
 __all__ = [
     "AsyncGateRunner",
+    "CoordinatorConfig",
     "GateResult",
     "GateRunner",
     "GateRunnerConfig",
+    "IssueExecutionCoordinator",
     "LocalGate",
     "PerIssueGateInput",
     "PerIssueGateOutput",
+    "Reconciler",
     "RetryState",
     "SerialGate",
     "ValidationScope",

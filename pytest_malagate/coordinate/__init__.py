@@ -1,0 +1,1 @@
+"""The coordinator: which issue starts next, how many at once, and when a run is at its end."""

@@ -1,0 +1,1 @@
+"""The reconciler: whatever event was lost, a later sweep finds what it left behind."""
