@@ -25,7 +25,9 @@ COMMANDS = {
     "freeze": ("freeze", "let nothing start or land until a person clears it"),
     "unfreeze": ("unfreeze", "clear freezes"),
     "status": ("status", "say why a task does not move"),
+    "coordinate": ("coordinate", "run agents on issues, and judge what each of them leaves"),
     "post-deploy": ("post_deploy", "run a smoke check after a deployment and freeze if it fails"),
+    "reconcile": ("reconcile", "sweep over the queue: advance what a lost event left behind"),
     "action": ("action", "what action.yml runs in a GitHub Actions job"),
     "demo": ("demo", "play an agent's story in a temporary repository"),
 }

@@ -1,0 +1,134 @@
+"""A claim is kept while an agent works, and ends the work when it has to."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from pytest_malagate.agents.lease import LEASE_SECONDS, Lease, claimed
+from pytest_malagate.coordinate.outcomes import Refused
+from pytest_malagate.errors import MachineryError
+from pytest_malagate.queue.model import Person
+from pytest_malagate.queue.serial import SerialGate
+from pytest_malagate.queue.sqlite import SQLiteStore
+
+SOON = 0.001  # seconds between two renewals
+ALICE = Person(name="alice", rank="admin", human=True)
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1_700_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Scene:
+    def __init__(self, path: Path) -> None:
+        self.clock = Clock()
+        self.store = SQLiteStore(path / "state.db")
+        self.gate = SerialGate(self.store, "o/r", now=self.clock)
+
+    async def claim(self) -> Lease:
+        lease = await claimed(self.gate, "x-1", "loop")
+        assert isinstance(lease, Lease)
+        return lease
+
+    async def kept(self, lease: Lease) -> None:
+        """Keeps the claim until the work is told to end."""
+        await asyncio.wait_for(lease.keep(now=self.clock, every=SOON), 60)
+
+    def kinds(self) -> list[str]:
+        return [entry.kind for entry in self.store.ledger("o/r")]
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Scene:
+    return Scene(tmp_path)
+
+
+def test_a_hard_freeze_ends_what_runs(scene: Scene) -> None:
+    async def play() -> Lease:
+        lease = await scene.claim()
+        scene.gate.freeze("on fire", ALICE, mode="hard")
+        await scene.kept(lease)
+        return lease
+
+    lease = asyncio.run(play())
+    assert lease.stop.is_set()
+    assert "on fire" in lease.why
+
+
+def test_a_claim_that_somebody_else_took_over_ends_what_runs_and_is_left_alone(
+    scene: Scene,
+) -> None:
+    async def play() -> None:
+        lease = await scene.claim()
+        scene.clock.now += LEASE_SECONDS + 1
+        taken = scene.gate.claim("another", task="x-1").task
+        await scene.kept(lease)
+        assert lease.lost
+        lease.finish("completed", "")
+        lease.give_back()
+        assert scene.gate.task("x-1") == taken
+
+    asyncio.run(play())
+    assert "completed" not in scene.kinds()
+
+
+def test_a_store_that_fails_ends_the_work_when_the_claim_has_run_out(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = 0
+
+    def fails(*_: object, **__: object) -> None:
+        nonlocal asked
+        asked += 1
+        if asked == 3:
+            scene.clock.now += LEASE_SECONDS + 1
+        raise MachineryError("the disk is full")
+
+    async def play() -> Lease:
+        lease = await scene.claim()
+        monkeypatch.setattr(scene.gate, "renew", fails)
+        await scene.kept(lease)
+        return lease
+
+    lease = asyncio.run(play())
+    assert asked == 3
+    assert lease.why == "the claim ran out, and could not be renewed: the disk is full"
+
+
+@pytest.mark.parametrize(("mode", "goes_on"), [("drain", True), ("pause", True), ("hard", False)])
+def test_the_freeze_is_read_before_every_attempt(scene: Scene, mode: str, goes_on: bool) -> None:
+    async def play() -> str | None:
+        lease = await scene.claim()
+        scene.gate.freeze("on fire", ALICE, mode=mode)  # type: ignore[arg-type]
+        return await lease.barred()
+
+    assert (asyncio.run(play()) is None) == goes_on
+
+
+def test_a_store_that_fails_is_no_claim_and_is_asked_again(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise MachineryError("the disk is full")
+
+    monkeypatch.setattr(scene.gate, "claim", fails)
+    answer = asyncio.run(claimed(scene.gate, "x-1", "loop"))
+    assert answer == Refused(kind="waiting", reason="the disk is full")
+
+
+def test_a_claim_ends_once(scene: Scene) -> None:
+    async def play() -> None:
+        lease = await scene.claim()
+        lease.finish("escalated", "why")
+        lease.finish("escalated", "why")
+        lease.give_back()
+
+    asyncio.run(play())
+    assert scene.kinds() == ["added", "claimed", "escalated", "finished"]
