@@ -37,6 +37,7 @@ PER_PAGE = 100
 _FIRST_WAIT = 1.0
 _LIMIT_WAIT = 60.0  # where GitHub names no time of its own
 _SHOWN = 200
+_GRAPHQL = "!graphql"  # no path of a repository's
 _REDIRECTS = (301, 302, 307)
 
 
@@ -267,6 +268,19 @@ class Client:
         answer = self._ask(asked)
         return None if answer.status == 204 else _decode(answer.body, kind)
 
+    def graphql(self, query: str, variables: Mapping[str, str]) -> None:
+        """Sends a mutation that may be repeated. Its answer says only whether it was done."""
+        asked = _Request(
+            verb="POST",
+            path=_GRAPHQL,
+            body={"query": query, "variables": dict(variables)},
+            repeatable=True,
+            kind=_GraphQLAnswer,
+        )
+        errors = _decode(self._ask(asked).body, _GraphQLAnswer).errors
+        if errors:
+            raise GitHubError(f"POST /graphql: {plain(errors[0].message, _SHOWN)}", status=200)
+
     # --- one request ---
 
     def _ask(self, request: _Request) -> Answer:
@@ -317,7 +331,7 @@ class Client:
         self.made += 1
         status, told, text = self._requester(request.api_version).requestJson(
             request.verb,
-            f"/repos/{self.repository}{request.path}",
+            self._url(request.path),
             parameters=dict(request.parameters),
             headers=headers,
             input=request.body,
@@ -327,6 +341,11 @@ class Client:
             self.unchanged += 1
             return Answer(200, {**known.headers, **told}, known.body)
         return Answer(status, told, text or "")
+
+    def _url(self, path: str) -> str:
+        if path == _GRAPHQL:
+            return str(self._github.requester.graphql_url)
+        return f"/repos/{self.repository}{path}"
 
     def _requester(self, api_version: str) -> Any:
         """PyGithub sends one version with each requester, and so needs one for each version."""
@@ -429,6 +448,14 @@ def _nonsense(request: _Request, answer: Answer) -> str:
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         return plain(str(error), _SHOWN)
     return ""
+
+
+class _GraphQLError(msgspec.Struct):
+    message: str = ""
+
+
+class _GraphQLAnswer(msgspec.Struct):
+    errors: tuple[_GraphQLError, ...] = ()
 
 
 class _Said(msgspec.Struct):

@@ -11,8 +11,9 @@ import base64
 import binascii
 import re
 import zlib
+from contextlib import suppress
 
-from pytest_malagate.github.client import Client
+from pytest_malagate.github.client import Client, GitHubError
 from pytest_malagate.github.issues import (
     add_labels,
     ensure_label,
@@ -21,6 +22,7 @@ from pytest_malagate.github.issues import (
     labelled,
     lock,
     open_issue,
+    pin,
     set_state,
 )
 from pytest_malagate.github.records import Issue
@@ -160,6 +162,8 @@ def set_up(client: Client, shown: str) -> int:
         ensure_label(client, name, color, description)
     issue = open_issue(client, TITLE, write_body(shown, Head(), b""), [CONTROL])
     lock(client, issue.number)
+    with suppress(GitHubError):  # it is only easier to find when it is pinned
+        pin(client, issue)
     return issue.number
 
 

@@ -161,6 +161,7 @@ class Issue(Value, frozen=True, kw_only=True):
     id: int
     number: int
     state: str
+    node_id: str = ""
     title: str = ""
     body: str | None = None
     user: Account | None = None

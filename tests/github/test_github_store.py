@@ -83,6 +83,8 @@ def test_the_first_write_sets_up_labels_and_a_locked_control_issue(
     SerialGate(open_store(), NAME).add("#7", "alice")
     assert {CONTROL, FROZEN, READY, ACTIVE} <= repo.labels
     assert control(repo).author == BOT
+    assert control(repo).locked
+    assert control(repo).pinned
     assert "`malagate:ready`" in control(repo).body
     assert SerialGate(open_store(), NAME).status().waiting[0].task == "#7"
 
@@ -106,6 +108,16 @@ def test_a_control_issue_that_lost_its_label_is_not_made_again(
         open_gate().add("A", "alice")
     assert len(repo.issues) == issues
     assert open_gate().status().problem_code == "freeze.control-missing"
+
+
+def test_a_fourth_issue_cannot_be_pinned_and_need_not(
+    repo: Repository, open_store: Callable[..., GitHubStore]
+) -> None:
+    for number in range(3):
+        repo.open_issue(f"pinned {number}").pinned = True
+    SerialGate(open_store(), NAME).add("A", "alice")
+    assert not control(repo).pinned
+    assert SerialGate(open_store(), NAME).tasks()[0].task == "A"
 
 
 # --- the positive sign ---

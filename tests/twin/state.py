@@ -115,6 +115,7 @@ class Issue:
     comments: list[Comment] = field(default_factory=list)
     events: list[IssueEvent] = field(default_factory=list)
     app: str | None = None
+    pinned: bool = False
     locked: bool = False
     lock_reason: str | None = None
     assignees: list[User] = field(default_factory=list)
