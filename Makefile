@@ -87,6 +87,7 @@ story: $(VENV)/.dev ## a fork's pull request from its first failure to its accep
 torture: $(VENV)/.dev ## hours: the queue under kill -9, every fault of GitHub's, the suite ROUNDS times
 	$(ACTIVATED) MALAGATE_TORTURE=1 python -m pytest -q -s tests/queue/test_interleavings.py
 	$(ACTIVATED) python -m tests.queue.torture --seconds 60
+	$(ACTIVATED) python -m tests.admission.schedules --schedules 5000 --processes $(WORKERS)
 	$(ACTIVATED) python -m tests.action.faults
 	@for round in $$(seq 1 $(ROUNDS)); do \
 		echo "round $$round of $(ROUNDS)"; \

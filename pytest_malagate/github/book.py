@@ -32,6 +32,9 @@ from pytest_malagate.queue.store import ConflictError, FreezeTrouble
 LOOKS = 40
 """How often a list that lags is read again, at most."""
 
+_COUNTED = 5
+"""Looks for which a list that has fewer comments than the issue counts is taken to lag."""
+
 _PAGES_BACK = 50
 _CHECKPOINT_EVERY = 40
 
@@ -50,18 +53,30 @@ class Book:
     def state(self) -> State:
         """What the ledger comes to now. Waits for lists that are behind the issue's own word."""
         head = self._control.head
-        for _ in range(LOOKS):
+        for look in range(LOOKS):
             state = self._folded()
-            if head is None or head.page[0] <= state.seq:
+            reaches = head is None or head.page[0] <= state.seq
+            if reaches and (look >= _COUNTED or self._is_complete()):
                 break
             if not self._client.rest():
-                raise _behind(head.page[0], state.seq)
+                if reaches:
+                    break
+                raise _behind(head.page[0] if head else 0, state.seq)
         else:
             raise _behind(head.page[0] if head else 0, state.seq)
         if head is not None and head.page[0] == state.seq and head.page[1] != state.digest:
             text = f"page {state.seq} of the ledger is not the one that was written"
             raise FreezeTrouble("freeze.ledger-edited", text)
         return state
+
+    def _is_complete(self) -> bool:
+        """False where the list shows fewer comments than the issue itself says that there are.
+
+        So a page is seen whose writer died before he told the head of it. Only a reason to look
+        again: what GitHub counts and never shows must not freeze for ever.
+        """
+        shown = PER_PAGE * (self._last - 1) + len(self._comments[self._last])
+        return shown >= self._control.comments
 
     def _folded(self) -> State:
         self._refresh()

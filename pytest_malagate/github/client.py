@@ -38,6 +38,8 @@ _FIRST_WAIT = 1.0
 _LIMIT_WAIT = 60.0  # where GitHub names no time of its own
 _SHOWN = 200
 _GRAPHQL = "!graphql"  # no path of a repository's
+USER = "!user"
+"""In place of a path: the account that the token belongs to."""
 _REDIRECTS = (301, 302, 307)
 
 
@@ -81,6 +83,7 @@ class _Request(msgspec.Struct, frozen=True, kw_only=True):
 
     The answer must decode to `kind`; it must name another place if `redirect`, and have no body
     if `bodiless`; it may have none if `optional`. A proxy's page with status 200 is none of these.
+    `at_once`: it is sent now or not at all.
     """
 
     verb: Verb
@@ -92,6 +95,7 @@ class _Request(msgspec.Struct, frozen=True, kw_only=True):
     redirect: bool = False
     bodiless: bool = False
     optional: bool = False
+    at_once: bool = False
     kind: Any = None
     api_version: str = API_VERSION
 
@@ -263,8 +267,11 @@ class Client:
         return _decode(self._ask(_Request(verb="POST", path=path, body=body, kind=kind)).body, kind)
 
     def begin(self, path: str, body: Any, kind: type[T]) -> T | None:
-        """As `create`; None if GitHub did it and says nothing of it."""
-        asked = _Request(verb="POST", path=path, body=body, kind=kind, optional=True)
+        """As `create`; None if GitHub did it and says nothing of it.
+
+        Never sent after a wait, as for a rate limit: what the caller looked at before is old then.
+        """
+        asked = _Request(verb="POST", path=path, body=body, kind=kind, optional=True, at_once=True)
         answer = self._ask(asked)
         return None if answer.status == 204 else _decode(answer.body, kind)
 
@@ -290,7 +297,8 @@ class Client:
                 return self._try(request)
             except _Passing as passing:
                 wait = max(pause, passing.pause)
-                if not (tries_left and passing.again and wait <= self._patience):
+                again = tries_left and passing.again and not request.at_once
+                if not again or wait > self._patience:
                     raise passing.trouble from None
             self._patience -= wait
             self._manners.sleep(wait)
@@ -345,6 +353,8 @@ class Client:
     def _url(self, path: str) -> str:
         if path == _GRAPHQL:
             return str(self._github.requester.graphql_url)
+        if path == USER:
+            return "/user"
         return f"/repos/{self.repository}{path}"
 
     def _requester(self, api_version: str) -> Any:

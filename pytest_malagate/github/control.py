@@ -89,7 +89,10 @@ def find_control(client: Client, number: int | None) -> Control | None:
         numbers = ", ".join(f"#{one.number}" for one in found)
         text = f"several issues carry {CONTROL}: {numbers}; take it off all but one"
         raise FreezeTrouble("freeze.control-ambiguous", text)
-    return _control(found[0]) if found else None
+    if not found:
+        return None
+    # The list may be behind. Of the issue itself we need how far the ledger goes by now.
+    return find_control(client, found[0].number)
 
 
 def _control(issue: Issue) -> Control:

@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from pytest_malagate.errors import UsageError
-from pytest_malagate.github.records import Account, Comment, Pull, RepositoryRef, Run
+from pytest_malagate.github.records import Account, Comment, Label, Pull, RepositoryRef, Run
 
 MAX_EVENT = 32 * 1024 * 1024  # bytes; GitHub's own limit for a payload is 25 MB
 
@@ -42,8 +42,22 @@ class IssueRef(msgspec.Struct, frozen=True, kw_only=True):
     user: Account | None = None
 
 
+class Deployment(msgspec.Struct, frozen=True, kw_only=True):
+    """What was deployed, and where to."""
+
+    ref: str = ""
+    sha: str = ""
+    environment: str = ""
+
+
+class DeploymentStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a deployment."""
+
+    state: str = ""
+
+
 class Event(msgspec.Struct, frozen=True, kw_only=True):
-    """The event's payload, as far as malagate reads it."""
+    """The event's payload, as far as malagate reads it. `label` was put on or taken off."""
 
     repository: EventRepository
     action: str = ""
@@ -53,6 +67,9 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     merge_group: MergeGroup | None = None
     issue: IssueRef | None = None
     comment: Comment | None = None
+    label: Label | None = None
+    deployment: Deployment | None = None
+    deployment_status: DeploymentStatus | None = None
     ref: str = ""
     after: str | None = None
 
@@ -60,8 +77,9 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 class RunnerEnvironment(msgspec.Struct, frozen=True, kw_only=True):
     """This job, as the runner describes it.
 
-    `workflow` is the path of this run's own workflow file. `workspace` and `temp` are directories
-    of this job; `output` and `step_summary` are the files that the runner reads.
+    `workflow` is the path of this run's own workflow file, `actor` who began the run. `workspace`
+    and `temp` are directories of this job; `output` and `step_summary` are the files that the
+    runner reads.
     """
 
     api_url: str
@@ -76,6 +94,7 @@ class RunnerEnvironment(msgspec.Struct, frozen=True, kw_only=True):
     temp: Path
     output: Path | None
     step_summary: Path | None
+    actor: str = ""
 
     @property
     def run_url(self) -> str:
@@ -103,6 +122,7 @@ def read_environment(environ: Mapping[str, str]) -> RunnerEnvironment:
         temp=Path(_required(environ, "RUNNER_TEMP")),
         output=_file(environ, "GITHUB_OUTPUT"),
         step_summary=_file(environ, "GITHUB_STEP_SUMMARY"),
+        actor=environ.get("GITHUB_ACTOR", ""),
     )
 
 

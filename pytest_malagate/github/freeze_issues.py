@@ -68,11 +68,11 @@ def mark_of(issue: Issue, writer: str) -> int | None:
 
 def known_issues(state: State, issues: Sequence[Issue], writer: str) -> dict[int, int]:
     """Which of the ledger's freezes has which issue."""
-    links = dict(state.issues)
+    links, shown = dict(state.issues), {issue.number for issue in issues}
     for issue in issues:
         number = mark_of(issue, writer)
-        if number in state.freezes:
-            links.setdefault(number, issue.number)
+        if number in state.freezes and links.get(number) not in shown:
+            links[number] = issue.number  # the first one, or one in place of what is gone
     return links
 
 
@@ -83,7 +83,7 @@ def unknown_freezes(
     known = set(known_issues(state, issues, writer).values())
     found = []
     for issue in sorted(issues, key=lambda issue: issue.number):
-        if issue.number in known:
+        if issue.number in known or mark_of(issue, writer) in state.freezes:
             continue
         try:
             events = label_events(client, issue.number)
@@ -92,7 +92,8 @@ def unknown_freezes(
         cleared = state.cleared.get(issue.number)
         if cleared is not None and not any(event.created_at >= cleared for event in events):
             continue  # cleared; that its issue still shows it is mended by the next sweep
-        found.append(_unknown(issue, events, mode))
+        people = [event for event in events if event.actor and event.actor.login != writer]
+        found.append(_unknown(issue, people or events, mode))
     return found
 
 

@@ -6,8 +6,8 @@ from urllib.parse import quote
 
 import msgspec
 
-from pytest_malagate.github.client import Client
-from pytest_malagate.github.records import Permission
+from pytest_malagate.github.client import USER, Client, GitHubError
+from pytest_malagate.github.records import Account, Permission
 from pytest_malagate.queue.model import RANKS, at_least
 
 
@@ -34,3 +34,16 @@ def person(client: Client, login: str) -> Person:
     rank = answer.role_name if answer.role_name in RANKS else answer.permission
     human = answer.user is not None and answer.user.type == "User"
     return Person(login=login, rank=rank if rank in RANKS else "none", human=human)
+
+
+def token_owner(client: Client) -> Account | None:
+    """The account whose token it is; None for an app's token, such as a workflow's.
+
+    Raises GitHubError.
+    """
+    try:
+        return client.get(USER, Account)
+    except GitHubError as error:
+        if error.status == 403:  # an installation is nobody
+            return None
+        raise

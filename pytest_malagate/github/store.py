@@ -15,6 +15,7 @@ from __future__ import annotations
 import re
 import secrets
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -32,20 +33,18 @@ from pytest_malagate.github.control import (
     write_body,
 )
 from pytest_malagate.github.dashboard import dashboard
+from pytest_malagate.github.epochs import Proof, next_epoch
 from pytest_malagate.github.freeze_issues import mark_of, open_for, show_cleared
 from pytest_malagate.github.issues import add_labels, issue_of, take_off
 from pytest_malagate.github.ledger import Page, State
+from pytest_malagate.github.lock import LockProof
 from pytest_malagate.github.records import Issue
 from pytest_malagate.github.session import GitHubSession
 from pytest_malagate.github.sweep_memory import SweepMemory, read_memory, write_memory
 from pytest_malagate.queue.model import Entry, Freeze, FreezeMode, Task
-from pytest_malagate.queue.store import FreezeTrouble
+from pytest_malagate.queue.store import ConflictError, FreezeTrouble
 
 Connect = Callable[[str], Client]
-Proof = Callable[[Client], int | None]
-"""Proves that this process is alone: the group's epoch, None where nobody can tell. Raises
-MachineryError if it is not alone."""
-
 _ISSUE_TASK = re.compile(r"#([1-9][0-9]{0,8})")
 _TURNS: dict[str, threading.Lock] = {}
 """Threads of one process take turns, as GitHub asks of whoever sends requests."""
@@ -62,7 +61,9 @@ class GitHubStore:
 
     `connect` opens a client for a repository. `number` is the control issue's; without it, it is
     found by its label. `writer` says on each page who wrote it, `mode` is that of a freeze that
-    somebody set by a label. `warnings` are views that could not be written.
+    somebody set by a label. `sets_up`: a session for reading makes the control issue, too, where
+    there never was one. `now` is in seconds since the epoch. `warnings` are views that could not be
+    written.
     """
 
     def __init__(
@@ -73,13 +74,16 @@ class GitHubStore:
         prove: Proof | None = None,
         writer: str = "",
         mode: FreezeMode = "pause",
+        sets_up: bool = False,
+        now: Callable[[], float] = time.time,
     ) -> None:
         self.warnings: list[str] = []
         self._connect, self._prove = connect, prove
         self._pinned, self._writer, self._mode = number, writer, mode
+        self._sets_up, self._now = sets_up, now
         self._clients: dict[str, Client] = {}
         self._numbers: dict[str, int] = {}
-        self._epochs: dict[str, int | None] = {}
+        self._proofs: dict[str, LockProof | None] = {}
         self._cursors: dict[str, int] = {}
 
     def client(self, repository: str) -> Client:
@@ -105,14 +109,18 @@ class GitHubStore:
             book = Book(self.client(repository), control, repository)
             state = self._sound(control, book)
             session = self._session(repository, control, state, writable=True)
+            self._keep_epoch(repository, session)
             yield session
             self._commit(repository, control, book, state, session)
 
     @contextmanager
     def reading(self, repository: str) -> Iterator[GitHubSession]:
-        """See `Store`. Raises GitHubError and FreezeTrouble."""
-        control = self._control(repository, make=False)
-        state = Book(self.client(repository), control, repository).state()
+        """See `Store`. Raises FreezeTrouble, also for what GitHub does not tell."""
+        try:
+            control = self._control(repository, make=self._sets_up)
+            state = Book(self.client(repository), control, repository).state()
+        except GitHubError as error:
+            raise FreezeTrouble("freeze.api", str(error)) from error
         session = self._session(repository, control, state, writable=False)
         session.labels.read()
         yield session
@@ -171,7 +179,7 @@ class GitHubStore:
         put_back(client, control.number)
         for freeze in state.freezes.values():
             if freeze.id not in state.issues:
-                self._view(partial(self._open, client, freeze, repository, state))
+                self._view(partial(open_for, client, freeze, repository))
         self._show(repository, control, state, read_memory(control.memory))
 
     def looked_until(self, repository: str, event: int) -> None:
@@ -182,13 +190,33 @@ class GitHubStore:
 
     def _be_alone(self, repository: str) -> None:
         key = repository.lower()
-        if self._prove is not None and key not in self._epochs:
-            self._epochs[key] = self._prove(self.client(repository))
+        if self._prove is not None and key not in self._proofs:
+            self._proofs[key] = self._prove(self.client(repository))
+
+    def _keep_epoch(self, repository: str, session: GitHubSession) -> None:
+        """Raises MachineryError for a lock of an epoch that is over, or that may not begin yet."""
+        proof = self._proofs.get(repository.lower())
+        epoch = next_epoch(self.client(repository), proof, session) if proof is not None else None
+        if epoch is None:
+            return
+        detail = f"epoch {session.state.epoch} is over, {epoch} begins"
+        session.append(
+            Entry(
+                seq=0,
+                at=round(self._now(), 3),
+                kind="rotated",
+                actor=self._writer or session.control.writer,
+                repository=repository,
+                detail=detail,
+            )
+        )
+        session.moved_epoch = epoch
 
     def _control(self, repository: str, *, make: bool) -> Control:
         client, key = self.client(repository), repository.lower()
         found = find_control(client, self._pinned or self._numbers.get(key))
         if found is None and make:
+            self._be_alone(repository)
             shown = dashboard(State(), SweepMemory())
             self._numbers[key] = set_up(client, shown)
             found = find_control(client, self._numbers[key])
@@ -232,7 +260,10 @@ class GitHubStore:
         after = book.add(page, state, session.state)
         self._cursors.pop(repository.lower(), None)
         self._show_tasks(repository, state, session)
-        self._show_freezes(repository, control, state, after, session)
+        self._hide_cleared(repository, control, state, session)
+        links = self._open_issues(repository, session)
+        if links:
+            after = self._link(repository, book, after, links)
         self._show(repository, control, after, read_memory(control.memory))
 
     def _show(self, repository: str, control: Control, state: State, memory: SweepMemory) -> None:
@@ -249,24 +280,44 @@ class GitHubStore:
             if number is not None and task.state != was:
                 self._view(partial(show_task, client, number, task, was))
 
-    def _show_freezes(
-        self,
-        repository: str,
-        control: Control,
-        before: State,
-        after: State,
-        session: GitHubSession,
+    def _open_issues(self, repository: str, session: GitHubSession) -> dict[int, int]:
+        """Opens the issues of the freezes that a session set: each freeze's issue."""
+        client, links = self.client(repository), {}
+
+        def opened(freeze: Freeze) -> None:
+            links[freeze.id] = open_for(client, freeze, repository)
+
+        for freeze in session.new_freezes:
+            self._view(partial(opened, freeze))
+        return links
+
+    def _link(self, repository: str, book: Book, state: State, links: dict[int, int]) -> State:
+        """Writes down which freeze has which issue: else nobody knows whose it was once it is
+        closed. Failure direction: closed, for a freeze without an issue gets another."""
+        page = Page(
+            repository=repository,
+            seq=state.seq + 1,
+            previous=state.digest,
+            nonce=secrets.token_hex(8),
+            writer=self._writer,
+            issues=links,
+        )
+        after = state.copy()
+        after.issues |= links
+        try:
+            return book.add(page, state, after)
+        except (ConflictError, GitHubError) as error:
+            self.warnings.append(str(error))
+            return after
+
+    def _hide_cleared(
+        self, repository: str, control: Control, before: State, session: GitHubSession
     ) -> None:
         client = self.client(repository)
-        for freeze in session.new_freezes:
-            self._view(partial(self._open, client, freeze, repository, after))
         for number in session.cleared:
             issue = session.state.issues.get(number) or before.issues.get(number)
             if issue is not None:
                 self._view(partial(close_cleared, client, issue, control.writer))
-
-    def _open(self, client: Client, freeze: Freeze, repository: str, state: State) -> None:
-        state.issues[freeze.id] = open_for(client, freeze, repository)
 
     def _view(self, write: Callable[[], object]) -> None:
         """Writes what people see. Failure direction: open, because the ledger has what counts."""
@@ -284,8 +335,10 @@ def show_task(client: Client, number: int, task: Task, was: str | None) -> None:
     elif task.state == "waiting" and was == "active":
         add_labels(client, number, [READY])
         take_off(client, number, ACTIVE)
-    elif task.state == "finished":
-        take_off(client, number, ACTIVE if was == "active" else READY)
+    elif task.state == "finished" and was == "active":
+        take_off(client, number, ACTIVE)
+    # The label of what was withdrawn is gone as a rule, and may be on again by now, which asks for
+    # another ticket: the sweep tells.
 
 
 def close_cleared(client: Client, number: int, writer: str) -> None:

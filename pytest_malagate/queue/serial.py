@@ -343,11 +343,14 @@ class SerialGate:
         Clearing is hard: it takes a person with `freeze.clear_needs` and a reason.
         """
         check_clear(self.rules, actor, reason)
-        named = None if only is None else tuple(only)
+        named = None if only is None else frozenset(only)
+        seen: list[frozenset[Freeze]] = []  # by the first try: another clears nothing newer
 
         def work(session: Session) -> tuple[int, ...]:
-            standing = [freeze.id for freeze in session.freezes()]
-            wanted = standing if named is None else [n for n in named if n in standing]
+            standing = session.freezes()
+            if not seen:
+                seen.append(frozenset(one for one in standing if named is None or one.id in named))
+            wanted = [one.id for one in standing if one in seen[0]]
             cleared = tuple(number for number in wanted if session.clear_freeze(number))
             for number in cleared:
                 self._log(session, "cleared", actor.name, None, reason, number)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 
 START = int(datetime(2026, 11, 2, 8, 0, tzinfo=UTC).timestamp())
 
@@ -25,6 +26,7 @@ class Clock:
         return self._now
 
 
+@lru_cache(maxsize=65_536)
 def iso(seconds: int | None) -> str | None:
     """A time as GitHub writes it."""
     if seconds is None:

@@ -88,7 +88,7 @@ def list_issues(call: Call) -> Answer:
         if state in ("all", issue.state)
         and wanted <= {name.lower() for name in issue.labels}
         and query.get("creator", issue.author).lower() == issue.author.lower()
-        and (render_time(issue.updated_at) >= query.get("since", ""))
+        and ("since" not in query or render_time(issue.updated_at) >= query["since"])
     ]
     field = {"updated": "updated_at", "comments": "comments"}.get(query.get("sort", ""), "")
     if field == "comments":
@@ -223,7 +223,8 @@ def edit_issue(call: Call) -> Answer:
 @route("GET", "/issues/{issue_number}/comments", listing=True)
 def list_comments(call: Call) -> Answer:
     since = call.query.get("since", "")
-    found = [one for one in issue_of(call).comments if render_time(one.updated_at) >= since]
+    every = issue_of(call).comments
+    found = [one for one in every if not since or render_time(one.updated_at) >= since]
     page = call.page(found)
     body = [render_issues.comment(call.twin.url, call.repository, one) for one in page.items]
     return Answer(body=body, headers=page.headers)

@@ -1,0 +1,219 @@
+"""A coordinator's agents that are asked by a comment, or by being assigned: somebody else's agents.
+
+Nobody tells when such an agent has ended. What can be seen is its pull request: one that says that
+it closes the issue, or whose branch is named after it. Then the task is at its gate; landing is
+the gate's and a person's.
+
+Failure directions. Whoever can open a pull request can say that it closes an issue: only one from
+this repository's own branches, or by a login that was named, counts. A comment of which nobody
+knows whether it was written is looked for by its mark, and not written twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import Callable, Iterable
+from datetime import datetime
+
+from pytest_malagate.admission.dispatching import POLL_SECONDS, Sleep
+from pytest_malagate.admission.providing import Apart
+from pytest_malagate.coordinate.issues import Issue
+from pytest_malagate.coordinate.outcomes import IssueOutcome, Refused
+from pytest_malagate.errors import MachineryError, UsageError
+from pytest_malagate.github import records
+from pytest_malagate.github.client import Client, GitHubError
+from pytest_malagate.github.issues import comment_on
+from pytest_malagate.github.store import issue_number
+from pytest_malagate.queue.model import Claim, Person, Task
+from pytest_malagate.queue.serial import LEASE_SECONDS, SerialGate
+
+HOLDER = "malagate-ask"
+
+TEXT = "Please work on this issue, and open a pull request that closes it."
+"""What is asked where nobody said what."""
+
+MAX_TEXT = 4000
+
+_CLOSES = re.compile(r"\b(?:close[sd]?|fix(?:e[sd])?|resolve[sd]?):?\s+#([1-9][0-9]{0,8})\b", re.I)
+_COMMENTS = 5  # pages that are searched for a comment whose answer was lost
+
+
+class Offered(records.Pull, frozen=True, kw_only=True):
+    """A pull request with its text."""
+
+    body: str | None = None
+
+
+class Assigned(records.Issue, frozen=True, kw_only=True):
+    """An issue with the people who are assigned to it."""
+
+    assignees: tuple[records.Account, ...] = ()
+
+
+class CommentSpawner:
+    """See `coordinate.outcomes.Spawn`: claims an issue's task, asks, and waits for a pull request.
+
+    `text` is written as one comment, as it stands (`@login` calls whoever it names); or `assignee`
+    is assigned. `agents` are logins whose pull requests count even from a fork. `timeout` is how
+    many seconds a pull request is waited for; then the task is given back. `now` is in seconds
+    since the epoch. For one event loop.
+    """
+
+    def __init__(  # noqa: PLR0913 - what it drives, and its settings by name
+        self,
+        gate: SerialGate,
+        client: Client,
+        *,
+        text: str = TEXT,
+        assignee: str | None = None,
+        agents: Iterable[str] = (),
+        holder: str = HOLDER,
+        timeout: float = 4 * 3600.0,
+        poll_seconds: float = POLL_SECONDS,
+        apart: Apart | None = None,
+        now: Callable[[], float] = time.time,
+        sleep: Sleep = asyncio.sleep,
+    ) -> None:
+        if assignee is None and not text.strip():
+            raise UsageError("there is neither a text to ask by nor a login to assign")
+        self._gate, self._client, self._holder = gate, client, holder
+        self._text, self._assignee = text[:MAX_TEXT], assignee
+        named = (*agents, *([assignee] if assignee else []))
+        self._agents = frozenset(login.lower() for login in named)
+        self._timeout, self._poll, self._apart = timeout, poll_seconds, apart or Apart()
+        self._now, self._sleep = now, sleep
+        self._seen: tuple[float, tuple[Offered, ...]] | None = None
+
+    async def __call__(self, issue: Issue) -> asyncio.Task[IssueOutcome] | Refused:
+        """Asks, or says why not. Raises MachineryError."""
+        number = issue_number(issue.id)
+        if number is None:
+            return Refused(
+                kind="failed", reason="only an issue of this repository can be asked for"
+            )
+        begun = await self._apart(self._begun, issue.id, number)
+        if isinstance(begun, Refused):
+            return begun
+        return asyncio.create_task(self._awaited(issue.id, number, begun))
+
+    # --- asking ---
+
+    def _begun(self, name: str, number: int) -> Claim | Refused:
+        known = self._gate.task(name)
+        if known is not None and known.state == "active" and self._is_ours(known):
+            claim = known.claim  # an earlier run of ours asked, or died before it did
+        else:
+            lease = min(self._timeout + LEASE_SECONDS / 4, 30 * 86400.0)
+            claimed = self._gate.claim(self._holder, task=name, lease=lease)
+            if claimed.task is None:
+                why = (
+                    claimed.refused.reason if claimed.refused is not None else "it is not its turn"
+                )
+                return Refused(kind="waiting", reason=why)
+            claim = claimed.task.claim
+        if claim is None:
+            return Refused(kind="waiting", reason=f"{name} is not ours")
+        with self._gate.look() as view:  # once more, right before others see anything
+            reading = view.freezes()
+        if reading.frozen:
+            return Refused(kind="waiting", reason=reading.words())
+        return self._asked(name, number, claim) or claim
+
+    def _is_ours(self, task: Task) -> bool:
+        return task.claim is not None and task.claim.holder == self._holder
+
+    def _asked(self, name: str, number: int, claim: Claim) -> Refused | None:
+        """Asks once. What GitHub refuses gives the task back."""
+        try:
+            if self._assignee is not None:
+                return self._assign(name, number, self._assignee, claim)
+            self._comment(number, claim)
+        except GitHubError as error:
+            if error.uncertain:  # the claim stays, and the next try looks for the comment first
+                return Refused(kind="waiting", reason=str(error))
+            self._gate.requeue(name, self._holder, claim=claim.id)
+            return Refused(kind="failed", reason=str(error))
+        return None
+
+    def _assign(self, name: str, number: int, login: str, claim: Claim) -> Refused | None:
+        body = {"assignees": [login]}
+        made = self._client.change("POST", f"/issues/{number}/assignees", body, Assigned)
+        if login.lower() in {one.login.lower() for one in made.assignees}:
+            return None
+        self._gate.requeue(name, self._holder, claim=claim.id)
+        return Refused(kind="failed", reason=f"GitHub does not let {login} be assigned")
+
+    def _comment(self, number: int, claim: Claim) -> None:
+        mark = f"<!-- malagate:claim {claim.id} -->"
+        pages = self._client.pages(
+            f"/issues/{number}/comments",
+            list[records.Comment],
+            limit=_COMMENTS,
+            since=datetime.fromtimestamp(claim.at - 300).astimezone().isoformat(),
+        )
+        if any(mark in (one.body or "") for page in pages for one in page):
+            return
+        comment_on(self._client, number, f"{self._text}\n\n{mark}")
+
+    # --- waiting ---
+
+    async def _awaited(self, name: str, number: int, claim: Claim) -> IssueOutcome:
+        until = self._now() + self._timeout
+        while self._now() < until:
+            await self._sleep(self._poll)
+            try:
+                pull = await self._apart(self._offered, number, claim)
+                if pull is not None:
+                    return await self._apart(self._at_gate, name, claim, pull)
+            except UsageError as error:
+                return IssueOutcome(state="released", detail=str(error))
+            except MachineryError:
+                continue  # open: what cannot be seen is not over; the time-out bounds it
+        return await self._apart(self._given_back, name, claim)
+
+    def _offered(self, number: int, claim: Claim) -> Offered | None:
+        """The pull request for an issue. One request for all issues that are waited for."""
+        now = self._now()
+        if self._seen is None or now - self._seen[0] >= self._poll / 2:
+            read = self._client.get(
+                "/pulls", list[Offered], state="all", sort="updated", direction="desc", per_page=100
+            )
+            self._seen = now, tuple(read)
+        found = [one for one in self._seen[1] if self._is_for(one, number, claim)]
+        return max(found, key=lambda one: one.number, default=None)
+
+    def _is_for(self, pull: Offered, number: int, claim: Claim) -> bool:
+        author = pull.user.login.lower() if pull.user is not None else ""
+        own = (
+            pull.head.repo is not None
+            and pull.base.repo is not None
+            and pull.head.repo.id == pull.base.repo.id
+        )
+        if not own and author not in self._agents:
+            return False
+        if pull.state != "open" and _seconds(pull.merged_at) < claim.at:
+            return False  # of an earlier time, or given up
+        named = own and re.match(rf"malagate/{number}(?![0-9])", pull.head.ref) is not None
+        return named or str(number) in _CLOSES.findall(pull.body or "")
+
+    def _at_gate(self, name: str, claim: Claim, pull: Offered) -> IssueOutcome:
+        task = self._gate.task(name)
+        if task is not None and task.state == "active" and task.stage == "work":
+            self._gate.advance(name, "gate", Person(name=self._holder), claim=claim.id)
+        return IssueOutcome(state="completed", detail=f"pull request #{pull.number} is there")
+
+    def _given_back(self, name: str, claim: Claim) -> IssueOutcome:
+        try:
+            self._gate.requeue(name, self._holder, claim=claim.id)
+        except (UsageError, MachineryError) as error:  # open: its lease ends by itself
+            return IssueOutcome(state="released", detail=str(error))
+        return IssueOutcome(state="released", detail="no pull request for it has turned up")
+
+
+def _seconds(moment: str | None) -> float:
+    try:
+        return datetime.fromisoformat(moment or "").timestamp()
+    except ValueError:
+        return 0.0

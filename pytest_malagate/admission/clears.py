@@ -1,0 +1,169 @@
+"""Freezes that people cleared by hand: taken for cleared only if the person may, else put back.
+
+Failure direction: closed. Where it cannot be told who did it, or what that person may, the freeze
+stands and its issue is opened again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from pytest_malagate.errors import UsageError
+from pytest_malagate.github.client import Client, GitHubError
+from pytest_malagate.github.control import FROZEN
+from pytest_malagate.github.freeze_issues import is_frozen_label, open_for
+from pytest_malagate.github.issues import add_labels, comment_on, issue_of, set_state
+from pytest_malagate.github.ledger import State
+from pytest_malagate.github.people import person
+from pytest_malagate.github.pulls import pull_of
+from pytest_malagate.github.records import Issue, IssueEvent
+from pytest_malagate.github.session import GitHubSession
+from pytest_malagate.github.store import issue_number
+from pytest_malagate.queue.freezing import check_clear
+from pytest_malagate.queue.model import Freeze, Person, Value
+from pytest_malagate.queue.serial import SerialGate
+from pytest_malagate.report.text import code, plain, prose
+
+_EVENTS_PAGES = 10
+_SETTLED = 120.0  # seconds after which every list shows an issue
+
+
+class Cleared(Value, frozen=True, kw_only=True):
+    """What became of freezes whose issues were not as they should be: numbers of freezes."""
+
+    cleared: tuple[int, ...] = ()
+    put_back: tuple[int, ...] = ()
+    reopened: tuple[int, ...] = ()
+
+
+class Clears:
+    """Looks after the issues of a repository's freezes. Every method raises GitHubError."""
+
+    def __init__(self, client: Client, gate: SerialGate, now: Callable[[], float]) -> None:
+        self._client, self._gate, self._now = client, gate, now
+        self._people: dict[str, Person] = {}
+
+    def look_after(self, state: State, hidden: Sequence[int]) -> Cleared:
+        """Freezes that no open, labelled issue shows: those that a person cleared who may are
+        cleared, the others are shown again."""
+        cleared, put_back, reopened = [], [], []
+        for number in hidden:
+            freeze, issue_id = state.freezes[number], state.issues.get(number)
+            issue = issue_of(self._client, issue_id) if issue_id is not None else None
+            if issue_id is None and self._now() - freeze.at < _SETTLED:
+                continue  # its issue is being opened, and no list shows it yet
+            if issue is None:
+                open_for(self._client, freeze, self._gate.repository)
+                reopened.append(number)
+            elif issue.state == "open" and issue.has_label(FROZEN):
+                continue  # only the list lags
+            elif self._clear(freeze, issue):
+                cleared.append(number)
+            else:
+                self._put_back(issue)
+                put_back.append(number)
+        return Cleared(cleared=tuple(cleared), put_back=tuple(put_back), reopened=tuple(reopened))
+
+    def show_brief(self, session: GitHubSession, events: Sequence[IssueEvent]) -> int:
+        """Puts the label on again where somebody took it off who may not, before any sweep saw it.
+
+        Returns on how many issues. The next session takes them over as it does with any other.
+        """
+        state, found = session.state, 0
+        known = {issue.number for issue in session.labels.issues()} | set(state.issues.values())
+        for number, (on, off) in _taken_off(events).items():
+            handled = number in known or on.created_at <= state.cleared.get(number, "")
+            if handled or (off.actor is not None and self.may_clear(off.actor.login)):
+                continue
+            issue = issue_of(self._client, number)
+            if issue is not None:
+                self._put_back(issue)
+                found += 1
+        return found
+
+    def _clear(self, freeze: Freeze, issue: Issue) -> bool:
+        event = self._last(issue.number)
+        if event is None or event.actor is None:
+            return False
+        who = self.person(event.actor.login)
+        if self._is_author(who, freeze):
+            return False
+        how = "closed" if event.event == "closed" else "unlabelled"
+        reason = f"#{issue.number} was {how} by {plain(who.name, 100)}"
+        try:
+            return freeze.id in self._gate.unfreeze(who, reason, only=[freeze.id])
+        except UsageError:
+            return False
+
+    def _last(self, number: int) -> IssueEvent | None:
+        """What hid a freeze's issue last."""
+        path = f"/issues/{number}/events"
+        pages = self._client.pages(path, list[IssueEvent], limit=_EVENTS_PAGES)
+        found = [event for page in pages for event in page if _hides(event)]
+        return max(found, key=lambda event: event.id, default=None)
+
+    def may_clear(self, login: str) -> bool:
+        """True for a person whose clear would count."""
+        try:
+            check_clear(self._gate.rules, self.person(login), "asked")
+        except UsageError:
+            return False
+        return True
+
+    def person(self, login: str) -> Person:
+        """Somebody, with what he may do here. Asked once."""
+        if login not in self._people:
+            found = person(self._client, login)
+            self._people[login] = Person(name=found.login, rank=found.rank, human=found.human)
+        return self._people[login]
+
+    def _is_author(self, who: Person, freeze: Freeze) -> bool:
+        """Whoever made the change that a freeze is about does not clear it."""
+        number = issue_number(freeze.work_item or "")
+        if number is None:
+            return False
+        try:
+            author = pull_of(self._client, number).user
+        except GitHubError as error:
+            if error.status == 404:  # an issue, or gone
+                return False
+            raise
+        return author is not None and author.login == who.name
+
+    def _put_back(self, issue: Issue) -> None:
+        if issue.state != "open":
+            set_state(self._client, issue.number, "open")
+        if not issue.has_label(FROZEN):
+            add_labels(self._client, issue.number, [FROZEN])
+        comment_on(self._client, issue.number, self._explained(issue))
+
+    def _explained(self, issue: Issue) -> str:
+        event = self._last(issue.number)
+        who = event.actor.login if event is not None and event.actor is not None else "somebody"
+        needs = self._gate.rules.clear_needs
+        return (
+            f"{code(who, 60)} may not clear this freeze, so it stands. It takes a person with the "
+            f"permission {prose(needs)} here, who is not the author of what it is about: such a "
+            "person closes this issue, takes the label off, or comments\n\n"
+            '    /gate unfreeze reason:"why it is safe again"\n'
+        )
+
+
+def _taken_off(events: Sequence[IssueEvent]) -> dict[int, tuple[IssueEvent, IssueEvent]]:
+    """Issues on which the freeze's label was put and then hidden: both events."""
+    on: dict[int, IssueEvent] = {}
+    off: dict[int, IssueEvent] = {}
+    for event in events:
+        if event.issue is None:
+            continue
+        number = event.issue.number
+        if event.event == "labeled" and is_frozen_label(event):
+            on[number] = event
+            off.pop(number, None)
+        elif number in on and _hides(event):
+            off[number] = event
+    return {number: (on[number], event) for number, event in off.items()}
+
+
+def _hides(event: IssueEvent) -> bool:
+    return event.event == "closed" or (event.event == "unlabeled" and is_frozen_label(event))

@@ -1,0 +1,282 @@
+"""Starting the task whose turn it is, once, and seeing to it until its run has ended.
+
+The claim is on the ledger before anything is started, so a process that dies in between leaves a
+task that the next step starts with the same claim: at least once, and never as another claim. Of
+several runs of one claim the oldest counts (see `claimed_runs`).
+
+A claim's id stands in the title of its run, where everybody reads it. It is a name and no secret:
+it says which claim is meant. Renewing, giving back and finishing write the ledger, which only the
+ledger's writer can, and what is written is refused for a claim that does not count any more.
+
+Failure directions. Starting fails closed: whatever cannot be told, about a freeze, the claim or
+the run, starts nothing. What fails again and again is taken out of the queue and shown to a
+person, so that it does not hold up everybody behind it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from pytest_malagate.admission.claimed_runs import runs_of_claim
+from pytest_malagate.errors import UsageError
+from pytest_malagate.github.client import GitHubError
+from pytest_malagate.github.dispatch import start
+from pytest_malagate.github.issues import add_labels
+from pytest_malagate.github.labels import NEEDS_HUMAN
+from pytest_malagate.github.records import Run, Value
+from pytest_malagate.github.store import GitHubStore, issue_number
+from pytest_malagate.queue.model import Claim, Task
+from pytest_malagate.queue.serial import LEASE_SECONDS, SerialGate
+from pytest_malagate.queue.store import FreezeTrouble
+from pytest_malagate.queue.turns import lapsed
+
+SETTLE_SECONDS = 180.0
+"""How long a run that was asked for may stay out of GitHub's lists."""
+
+STARTS = 3
+"""How often one claim is started, evicted runs included."""
+
+REQUEUES = 2
+"""How often a task whose run failed goes to the end of the queue, before a person has to look."""
+
+HOLDER = "malagate-start"
+
+
+class Started(Value, frozen=True, kw_only=True):
+    """A run was asked for. `again`: not for the first time. `notes`: what else was done before.
+
+    `run_id` is None where GitHub does not tell it.
+    """
+
+    task: str
+    claim: str
+    run_id: int | None
+    again: bool = False
+    notes: tuple[str, ...] = ()
+
+
+class Nothing(Value, frozen=True, kw_only=True):
+    """Nothing was started, and why. `code` is the kind of reason: `freeze.active`,
+    `queue.waiting`, `start.at-work`, `start.settling`, `start.superseded`, `start.uncertain`,
+    `start.refused` or `start.ended`.
+    """
+
+    why: str
+    code: str
+    notes: tuple[str, ...] = ()
+
+
+class _History(Value, frozen=True, kw_only=True):
+    """What the ledger tells of a task since it was added last, and of its last claim."""
+
+    requeued: int = 0
+    restarted: int = 0
+    parked: bool = False
+
+
+class Starter:
+    """Takes the queue one step further. To be called by whoever holds the lock.
+
+    `workflow` is the file's name of the workflow that works on a task, `ref` the branch that it is
+    started on. It must declare the inputs `task` and `claim` (and those of `inputs`), and show the
+    claim in its `run-name`. `holder` marks the claims that are this starter's to look after. `now`
+    is in seconds since the epoch, as `lease` and `settle` are seconds.
+    """
+
+    def __init__(  # noqa: PLR0913 - what it works on, and its settings by name
+        self,
+        gate: SerialGate,
+        store: GitHubStore,
+        *,
+        workflow: str,
+        ref: str,
+        now: Callable[[], float],
+        holder: str = HOLDER,
+        lease: float = LEASE_SECONDS,
+        settle: float = SETTLE_SECONDS,
+        inputs: Mapping[str, str] | None = None,
+    ) -> None:
+        self._gate, self._store = gate, store
+        self._workflow, self._ref, self._inputs = workflow, ref, dict(inputs or {})
+        self._now, self._holder, self._lease, self._settle = now, holder, lease, settle
+        self._notes: list[str] = []
+
+    def step(self) -> Started | Nothing:
+        """Ends what has ended, starts what is due, and says why nothing was. Raises MachineryError.
+
+        At most one run is asked for.
+        """
+        self._notes = []
+        with self._gate.look() as view:
+            active = view.active
+        for task in active:
+            answer = self._looked_after(task)
+            if isinstance(answer, Started) or (answer is not None and self._gate.enabled):
+                return answer
+        return self._claimed(None)
+
+    def start(self, task: str) -> Started | Nothing:
+        """As `step`, of one task: what has ended is ended, and what waits is started in its turn.
+
+        Never both in one call. Raises MachineryError.
+        """
+        self._notes = []
+        known = self._gate.task(task)
+        if known is not None and known.state == "active":
+            answer = self._looked_after(known)
+            if answer is not None:
+                return answer
+            known = self._gate.task(task)
+            if known is None or known.state != "active":
+                return self._nothing(f"{task} was at work, and that has ended", "start.ended")
+        if known is None or known.state == "finished":
+            return self._nothing(f"{task} is not in the queue", "queue.waiting")
+        return self._claimed(task)
+
+    def _claimed(self, task: str | None) -> Started | Nothing:
+        """Claims a task, or the next, and starts it."""
+        claimed = self._gate.claim(self._holder, task=task, lease=self._lease)
+        task_now = claimed.task
+        if task_now is None or task_now.claim is None:
+            refused = claimed.refused
+            why = refused.reason if refused is not None else "nothing waits"
+            return self._nothing(why, (refused and refused.code) or "queue.waiting")
+        return self._dispatch(task_now, task_now.claim, again=False)
+
+    def _nothing(self, why: str, code: str) -> Nothing:
+        return Nothing(why=why, code=code, notes=tuple(self._notes))
+
+    # --- a task that is active ---
+
+    def _looked_after(self, task: Task) -> Started | Nothing | None:
+        """What came of it; None if the task holds up nobody any more."""
+        claim = task.claim
+        if task.stage != "work":
+            return self._nothing(f"{task.task} is at {task.stage}", "queue.waiting")
+        if claim is None or claim.holder != self._holder:
+            if lapsed(task, self._now()):
+                return None
+            who = claim.holder if claim is not None else "nobody"
+            return self._nothing(f"{task.task} is held by {who}", "queue.waiting")
+        client = self._store.client(self._gate.repository)
+        runs = runs_of_claim(client, self._workflow, claim.id, claim.at)
+        try:
+            if runs.counts is None:
+                return self._unstarted(task, claim, runs.evicted)
+            return self._begun(task, claim, runs.counts)
+        except UsageError as error:  # the claim is another's by now
+            return self._nothing(str(error), "start.superseded")
+
+    def _begun(self, task: Task, claim: Claim, run: Run) -> Nothing | None:
+        if run.status != "completed":
+            if claim.lease_until - self._now() < self._lease / 4:
+                # That GitHub runs it is the holder's word. It ends a run that never would.
+                self._gate.renew(task.task, claim.id, lease=self._lease)
+            return self._nothing(f"{task.task} is worked on by run {run.id}", "start.at-work")
+        if run.conclusion == "success":
+            self._gate.finish(task.task, self._holder, claim=claim.id)
+            self._notes.append(f"{task.task} is finished: run {run.id} has succeeded")
+            return None
+        self._failed(task, claim, f"run {run.id} has ended as {run.conclusion}")
+        return None
+
+    def _unstarted(self, task: Task, claim: Claim, evicted: int) -> Started | Nothing | None:
+        """A claim without a run: it is started again, if it was not asked for just now."""
+        if lapsed(task, self._now()):
+            return None  # the next claim takes it over
+        if evicted >= STARTS:
+            self._failed(task, claim, f"{evicted} runs were cancelled before they began")
+            return None
+        if self._now() - max(claim.at, task.changed_at) < self._settle:
+            return self._nothing(f"the run of {task.task} was asked for just now", "start.settling")
+        reading = self._frozen()
+        if reading is not None:
+            return reading
+        history = self._history(task.task)
+        if history is None or history.restarted >= STARTS - 1:
+            self._failed(task, claim, "none of the runs that were asked for can be seen")
+            return None
+        # Written down before it is done, so that it is neither done too soon again nor for ever.
+        self._gate.renew(task.task, claim.id, lease=self._lease)
+        tries = f"fence {claim.fence}, again ({history.restarted + 1})"
+        self._gate.record("restarted", self._holder, tries, task=task.task)
+        return self._dispatch(task, claim, again=True)
+
+    # --- asking for a run ---
+
+    def _frozen(self) -> Nothing | None:
+        with self._gate.look() as view:
+            reading = view.freezes()
+        return self._nothing(reading.words(), "freeze.active") if reading.frozen else None
+
+    def _dispatch(self, task: Task, claim: Claim, *, again: bool) -> Started | Nothing:
+        """Looks once more whether it may start, and asks for the run.
+
+        Frozen in between: the claim stays, and with it the task's place; it is started when it is
+        thawed.
+        """
+        with self._gate.look() as view:
+            reading, active = view.freezes(), view.active
+        if reading.frozen:
+            return self._nothing(reading.words(), "freeze.active")
+        if not any(one.claim is not None and one.claim.id == claim.id for one in active):
+            return self._nothing(f"{task.task} was taken over", "start.superseded")
+        given = {"task": task.task, **self._inputs}
+        client = self._store.client(self._gate.repository)
+        try:
+            begun = start(client, self._workflow, self._ref, given, claim.id, since=claim.at)
+        except GitHubError as error:
+            code = "start.uncertain" if error.uncertain else "start.refused"
+            return self._nothing(f"{task.task} could not be started: {error}", code)
+        return Started(
+            task=task.task,
+            claim=claim.id,
+            run_id=begun.run_id,
+            again=again,
+            notes=tuple(self._notes),
+        )
+
+    # --- a task whose run failed ---
+
+    def _failed(self, task: Task, claim: Claim, why: str) -> None:
+        """Gives the task back, or takes it out of the queue for a person to look at."""
+        history = self._history(task.task)
+        if history is not None and history.requeued < REQUEUES:
+            self._gate.requeue(task.task, self._holder, claim=claim.id)
+            self._notes.append(f"{task.task} waits again: {why}")
+            return
+        number = issue_number(task.task)
+        if number is not None:
+            self._show_person(number)
+        if history is None or not history.parked:
+            self._gate.record("parked", self._holder, why, task=task.task)
+        self._gate.finish(task.task, self._holder, claim=claim.id)
+        self._notes.append(f"{task.task} is taken out of the queue, a person has to look: {why}")
+
+    def _show_person(self, number: int) -> None:
+        """A label is a view: the ledger has it, too, so that it may fail."""
+        try:
+            add_labels(self._store.client(self._gate.repository), number, [NEEDS_HUMAN])
+        except GitHubError as error:
+            self._notes.append(f"the label {NEEDS_HUMAN} could not be put on #{number}: {error}")
+
+    def _history(self, task: str) -> _History | None:
+        """None if the ledger has a hole for good: then nobody can count, and a person looks.
+
+        One request for each 100 of its comments. Raises GitHubError.
+        """
+        requeued, restarted, parked = 0, 0, False
+        try:
+            for entry in self._store.ledger(self._gate.repository):
+                if entry.task != task:
+                    continue
+                if entry.kind == "added":
+                    requeued, restarted, parked = 0, 0, False
+                elif entry.kind in ("claimed", "reclaimed"):
+                    restarted = 0
+                requeued += entry.kind == "requeued" and entry.actor == self._holder
+                restarted += entry.kind == "restarted"
+                parked = parked or entry.kind == "parked"
+        except FreezeTrouble:
+            return None
+        return _History(requeued=requeued, restarted=restarted, parked=parked)

@@ -1,0 +1,271 @@
+"""One sweep over a repository on GitHub: whatever is due is done, whoever it was that asked.
+
+It has no payload and may run as often as one likes: a sweep that was evicted, died or ran twice is
+made up for by the next. In order: freezes that people set or cleared by hand, tickets, and the
+status of every open pull request. Only what changed is written.
+
+Failure directions: a store that cannot be read means frozen, and every pull request is told so. A
+write that fails ends what it is part of, and the next sweep does it; nothing is called open that
+was not looked at.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+
+import msgspec
+
+from pytest_malagate.admission.clears import Clears
+from pytest_malagate.admission.looks import Look, look
+from pytest_malagate.admission.statuses import changed, in_order, wanted_of
+from pytest_malagate.admission.telling import Budget, Teller
+from pytest_malagate.admission.tickets import Plan, plan
+from pytest_malagate.errors import UsageError
+from pytest_malagate.github.client import GitHubError
+from pytest_malagate.github.control import READY
+from pytest_malagate.github.events import issue_events
+from pytest_malagate.github.issues import labelled, take_off
+from pytest_malagate.github.lock import wedged
+from pytest_malagate.github.pulls import open_pulls
+from pytest_malagate.github.records import IssueEvent, Pull
+from pytest_malagate.github.session import GitHubSession
+from pytest_malagate.github.store import GitHubStore
+from pytest_malagate.github.sweep_memory import SweepMemory, read_memory
+from pytest_malagate.queue.answers import Admission
+from pytest_malagate.queue.model import Value
+from pytest_malagate.queue.serial import SerialGate
+from pytest_malagate.queue.store import ConflictError
+from pytest_malagate.report.text import plain
+
+HEARTBEAT = 1800.0
+"""Seconds after which the dashboard says anew when the last sweep was, though nothing changed."""
+
+_EVENT_PAGES = 10
+_NOTE = 300
+
+replace = msgspec.structs.replace
+
+
+class Swept(Value, frozen=True, kw_only=True):
+    """What a sweep came to. `problem` is what could not be read; `would` what a dry run left be.
+
+    Freezes are numbers, tasks names; `unfinished` counts the pull requests that are still to be
+    told. `requests` were sent, repeated ones included.
+    """
+
+    frozen: bool = False
+    problem: str | None = None
+    active: tuple[str, ...] = ()
+    waiting: int = 0
+    added: tuple[str, ...] = ()
+    withdrawn: tuple[str, ...] = ()
+    finished: tuple[str, ...] = ()
+    taken_over: int = 0
+    cleared: tuple[int, ...] = ()
+    put_back: tuple[int, ...] = ()
+    pulls: int = 0
+    statuses_written: int = 0
+    unfinished: int = 0
+    requests: int = 0
+    would: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def moved(self) -> bool:
+        """True if the ledger has something new."""
+        queue = self.added or self.withdrawn or self.finished
+        return bool(queue or self.taken_over or self.cleared or self.put_back)
+
+
+class SweepOptions(Value, frozen=True, kw_only=True):
+    """`branches` are the bases in scope, None for all. No status is written after `seconds`, nor
+    while fewer than `reserve` requests of the token's hour are left. `groups`: stuck concurrency
+    groups are looked for, too.
+    """
+
+    server_url: str = "https://github.com"
+    branches: tuple[str, ...] | None = None
+    seconds: float = 240.0
+    reserve: int = 50
+    groups: bool = False
+
+
+class Sweeper:
+    """Sweeps one repository. `now` is in seconds since the epoch, `log` takes a line."""
+
+    def __init__(
+        self,
+        gate: SerialGate,
+        store: GitHubStore,
+        options: SweepOptions | None = None,
+        *,
+        now: Callable[[], float] = time.time,
+        log: Callable[[str], None] = print,
+    ) -> None:
+        self._gate, self._store, self._repository = gate, store, gate.repository
+        self._client = store.client(gate.repository)
+        self._options, self._now, self._log = options or SweepOptions(), now, log
+        self._clears = Clears(self._client, gate, now)
+
+    def sweep(self, *, dry_run: bool = False) -> Swept:
+        """Does what is due. Never raises for a GitHub that fails: see `problem` and `notes`."""
+        began, made = self._now(), self._client.made
+        self._store.warnings.clear()
+        seen, done = self._look(), Swept()
+        try:
+            done = self._mend(seen, dry_run=dry_run)
+        except (GitHubError, ConflictError, UsageError) as error:
+            done = Swept(notes=(str(error),))
+        if not dry_run and (done.moved or done.notes):
+            seen = self._look()
+        done = self._tell(seen, done, began, dry_run=dry_run)
+        done = replace(
+            done,
+            frozen=seen.view.freezes().frozen,
+            problem=seen.view.freezes().problem,
+            active=seen.active,
+            waiting=seen.waiting,
+            requests=self._client.made - made,
+            notes=tuple(plain(note, _NOTE) for note in (*done.notes, *self._store.warnings)),
+        )
+        for note in done.notes:
+            self._log(note)
+        return done
+
+    def look_at(self, pull: Pull) -> Admission:
+        """One pull request, live: nothing is written."""
+        return self._look().admission(pull)
+
+    def _look(self) -> Look:
+        return look(self._gate, self._store, self._now)
+
+    # --- freezes and tickets ---
+
+    def _mend(self, seen: Look, *, dry_run: bool) -> Swept:
+        """Brings the ledger up to what people did. Raises GitHubError and ConflictError."""
+        session = seen.session
+        if session is None:
+            return Swept()
+        ready = labelled(self._client, READY)
+        events = issue_events(self._client, session.state.cursor, limit=_EVENT_PAGES)
+        due = plan(ready, events.events, session.state.tasks, complete=events.complete)
+        frozen = seen.view.freezes()
+        if dry_run:
+            return Swept(would=tuple(self._would(session, due, readable=frozen.problem is None)))
+        done = Swept()
+        if frozen.problem is None:  # else it is frozen, and nothing can be cleared
+            done = self._freezes(session, events.events)
+        return self._queue(due, done)
+
+    def _freezes(self, session: GitHubSession, events: Sequence[IssueEvent]) -> Swept:
+        over = len(session.taken_over) + self._clears.show_brief(session, events)
+        if over:
+            self._store.take_over(self._repository)
+        came = self._clears.look_after(session.state, self._hidden(session))
+        return Swept(
+            taken_over=over, cleared=came.cleared, put_back=(*came.put_back, *came.reopened)
+        )
+
+    def _hidden(self, session: GitHubSession) -> list[int]:
+        """Freezes of the ledger that no open, labelled issue shows."""
+        shown = {issue.number for issue in session.labels.issues()}
+        state, fresh = session.state, set(session.taken_over)
+        return [
+            number
+            for number in sorted(state.freezes)
+            if number not in fresh and state.issues.get(number) not in shown
+        ]
+
+    def _queue(self, due: Plan, done: Swept) -> Swept:
+        if due.until:
+            self._store.looked_until(self._repository, due.until)
+        finished = []
+        for task, actor in due.finish:
+            with suppress(UsageError):  # somebody was faster
+                self._gate.finish(task, actor)
+                finished.append(task)
+        if due.add or due.withdraw:
+            self._gate.arrange(due.add, due.withdraw)
+        for number in due.stale:
+            take_off(self._client, number, READY)
+        return replace(
+            done,
+            added=tuple(task for task, _ in due.add),
+            withdrawn=tuple(task for task, _ in due.withdraw),
+            finished=tuple(finished),
+        )
+
+    def _would(self, session: GitHubSession, due: Plan, *, readable: bool) -> Iterator[str]:
+        if readable:
+            yield from (f"take over freeze {number}" for number in session.taken_over)
+            yield from (f"look after freeze {number}" for number in self._hidden(session))
+        for task, actor in due.withdraw:
+            yield f"withdraw {task}, as {plain(actor, 60)} asked"
+        for task, actor in due.add:
+            yield f"give {task} a ticket, as {plain(actor, 60)} asked"
+        for task, _ in due.finish:
+            yield f"finish {task}, which was closed"
+        for number in due.stale:
+            yield f"take {READY} off #{number}, which asks for nothing"
+
+    # --- statuses ---
+
+    def _tell(self, seen: Look, done: Swept, began: float, *, dry_run: bool) -> Swept:
+        memory = read_memory(seen.session.control.memory) if seen.session else SweepMemory()
+        notes = [*done.notes, *self._stuck()]
+        try:
+            pulls = [pull for pull in open_pulls(self._client) if self._in_scope(pull)]
+        except GitHubError as error:
+            return replace(done, notes=(*notes, str(error)))
+        wanted = [wanted_of(pull, seen.admission(pull)) for pull in pulls]
+        due = in_order(changed(wanted, memory.statuses), memory.after)
+        if dry_run:
+            lines = [f"tell #{one.pull.number}: {one.state}, {one.text}" for one in due]
+            return replace(done, pulls=len(pulls), would=(*done.would, *lines), notes=tuple(notes))
+        heads = {one.head for one in wanted}
+        open_ones = {head: said for head, said in memory.statuses.items() if head in heads}
+        budget = Budget(until=began + self._options.seconds, reserve=self._options.reserve)
+        teller = Teller(self._client, self._look, url=self._url(seen), now=self._now, budget=budget)
+        memory = teller.tell(due, seen, replace(memory, statuses=open_ones))
+        done = replace(
+            done,
+            pulls=len(pulls),
+            statuses_written=teller.written,
+            unfinished=memory.unfinished,
+            notes=(*notes, *teller.notes),
+        )
+        if seen.session is not None:
+            self._keep(seen.session, memory, done)
+        return done
+
+    def _in_scope(self, pull: Pull) -> bool:
+        return self._options.branches is None or pull.base.ref in self._options.branches
+
+    def _url(self, seen: Look) -> str:
+        base = f"{self._options.server_url}/{self._repository}/issues"
+        return f"{base}/{seen.session.control.number}" if seen.session is not None else base
+
+    def _stuck(self) -> list[str]:
+        if not self._options.groups:
+            return []
+        with suppress(GitHubError):
+            return [
+                f"the concurrency group {one.group} is stuck ({one.why}), {one.waiting} runs wait: "
+                "freeze the repository, then set the variable MALAGATE_EPOCH one higher"
+                for one in wedged(self._client)
+            ]
+        return []
+
+    def _keep(self, session: GitHubSession, memory: SweepMemory, done: Swept) -> None:
+        """Leaves the memory, if it says anything new, or the last word was long ago."""
+        before, now = read_memory(session.control.memory), self._now()
+        kept = replace(memory, notes=tuple(plain(note, _NOTE) for note in done.notes)[:10])
+        if before == kept and not done.moved and now - before.swept_at < HEARTBEAT:
+            return
+        client = self._client
+        kept = replace(
+            kept, swept_at=now, requests_left=client.remaining, requests_limit=client.limit
+        )
+        self._store.keep(self._repository, session, kept)

@@ -1,0 +1,51 @@
+"""A store on GitHub for a command: with the token and the server that the environment names."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterable, Mapping
+
+from pytest_malagate.errors import UsageError
+from pytest_malagate.github.client import Client, Manners
+from pytest_malagate.github.store import GitHubStore
+from pytest_malagate.queue.model import FreezeMode
+
+TOKENS = ("MALAGATE_TOKEN", "GITHUB_TOKEN", "GH_TOKEN")
+"""Where a token is looked for, in this order."""
+
+API_URL = "https://api.github.com"
+
+
+def open_store(
+    environ: Mapping[str, str],
+    *,
+    number: int | None,
+    mode: FreezeMode,
+    manners: Manners | None = None,
+) -> GitHubStore:
+    """The store. `number` is the control issue's, `mode` that of freezes that are set by a label.
+
+    What was read is remembered, so that looking again costs little. The connections end with the
+    store. Raises UsageError where there is no token.
+    """
+    token = next((environ[name] for name in TOKENS if environ.get(name)), None)
+    if token is None:
+        raise UsageError(
+            f"the store on GitHub needs a token: set {', '.join(TOKENS[:-1])} or GH_TOKEN"
+        )
+    url = environ.get("GITHUB_API_URL") or API_URL
+    clients: list[Client] = []
+
+    def connect(repository: str) -> Client:
+        made = Client(token, repository, api_url=url, manners=manners, remember=True)
+        clients.append(made)
+        return made
+
+    store = GitHubStore(connect, number=number, writer="malagate command", mode=mode)
+    weakref.finalize(store, _close, clients)  # nobody who asks a gate knows that it has connections
+    return store
+
+
+def _close(clients: Iterable[Client]) -> None:
+    for client in clients:
+        client.close()
