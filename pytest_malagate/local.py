@@ -175,8 +175,9 @@ class LocalGate:
     def serial_gate(self) -> SerialGate:
         """The queue and the freeze of this repository, by the policy that judges."""
         place = self.place
-        store = store_at(self._serial.store, place.state_path)
-        name = repository_name(self._serial.repository, place.repository, place.root)
+        named, mode = self._serial.store, self.policy.freeze.mode
+        store = store_at(named, place.state_path, mode=mode)
+        name = repository_name(self._serial.repository, place.repository, place.root, store=named)
         return open_gate(self.policy, store, name)
 
     # --- the collector of a GateRunner ---

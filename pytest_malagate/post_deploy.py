@@ -51,12 +51,14 @@ def check(
     stdout: int = 1,
     timeout: float | None = None,
     task: str | None = None,
+    shown: str | None = None,
 ) -> Outcome:
     """Runs a check of the deployment of `task`. Nothing that it does or fails to do raises.
 
-    `stdout` is the descriptor that its standard output goes to, `timeout` in seconds.
+    `stdout` is the descriptor that its standard output goes to, `timeout` in seconds. `shown` is
+    what the check is called in the reason, if it is not its own words.
     """
-    shown = plain(shlex.join(argv), 120)
+    shown = plain(shlex.join(argv) if shown is None else shown, 120)
     try:
         ended = run_command(argv, cwd=cwd, env=env, stdout=stdout, timeout=timeout)
     except CommandNotStartedError as error:
@@ -101,13 +103,18 @@ def act_on(gate: SerialGate, person: Person, outcome: Outcome) -> Outcome:
     return _record(gate, person, outcome)
 
 
+def freeze_of(outcome: Outcome) -> tuple[str, FreezeMode | None]:
+    """The reason of the freeze that an outcome calls for, and its mode if not the policy's."""
+    if outcome.verdict == "INCONCLUSIVE":
+        return f"{outcome.verdict}: {outcome.reason}; a person has to look at it", "pause"
+    return f"{outcome.verdict}: {outcome.reason}", None
+
+
 def _freeze(gate: SerialGate, person: Person, outcome: Outcome) -> Outcome:
-    asks = outcome.verdict == "INCONCLUSIVE"
-    mode: FreezeMode | None = "pause" if asks else None
-    reason = f"{outcome.reason}; a person has to look at it" if asks else outcome.reason
+    reason, mode = freeze_of(outcome)
     try:
         made = gate.freeze(
-            f"{outcome.verdict}: {reason}",
+            reason,
             person,
             mode=mode,
             work_item=outcome.task,

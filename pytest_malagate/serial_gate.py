@@ -6,8 +6,9 @@ and a name of its own needs nothing of this: `SerialGate(SQLiteStore(path), "own
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from pytest_malagate.errors import UsageError
 from pytest_malagate.gate.admission import AdmissionFact
 from pytest_malagate.policy import Policy
 from pytest_malagate.queue.answers import SerialRules
+from pytest_malagate.queue.model import FreezeMode
 from pytest_malagate.queue.serial import SerialGate
 from pytest_malagate.queue.sqlite import SQLiteStore
 from pytest_malagate.queue.sqlite_session import SQLiteSession
@@ -26,13 +28,16 @@ from pytest_malagate.repository.git import printable
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,100}(?:/[A-Za-z0-9_.-]{1,100}){0,5}")
 _GITHUB = "github:"
+_ON_GITHUB = re.compile(
+    r"github:([A-Za-z0-9_.-]{1,100}/[A-Za-z0-9_.-]{1,100})(?:#([1-9][0-9]{0,8}))?"
+)
 
 
 class SerialOptions(msgspec.Struct, frozen=True, kw_only=True):
     """What the caller named. `admission`: what passes is held up while its task has to wait.
 
-    `store` is the path of a file (None: state.db in malagate-out), `repository` whose queue and
-    freeze it is (None: see `repository_name`).
+    `store` is the path of a file or `github:OWNER/REPO` (None: state.db in malagate-out),
+    `repository` whose queue and freeze it is (None: see `repository_name`).
     """
 
     admission: bool = False
@@ -66,25 +71,76 @@ class NamedStore(SQLiteStore):
             yield session
 
 
-def store_at(named: str | None, default: Path) -> SQLiteStore:
-    """The store that `--store` names: a file. Raises UsageError for `github:OWNER/REPO`."""
+class OnGitHub(msgspec.Struct, frozen=True, kw_only=True):
+    """What `github:OWNER/REPO#N` names: a repository, and in it the control issue, if it does."""
+
+    repository: str
+    number: int | None = None
+
+
+def on_github(named: str | None, *, by: str = "--store") -> OnGitHub | None:
+    """The store's name taken apart; None for one that is a file.
+
+    Raises UsageError, which says `by` what it was named.
+    """
+    if named is None or not named.lower().startswith(_GITHUB):
+        return None
+    found = _ON_GITHUB.fullmatch(_GITHUB + named[len(_GITHUB) :])
+    if found is None:
+        shown = printable(repr(named), 100)
+        raise UsageError(f"{by} {shown} is no github:OWNER/REPO and no github:OWNER/REPO#ISSUE")
+    return OnGitHub(repository=found[1], number=int(found[2]) if found[2] else None)
+
+
+def store_at(
+    named: str | None,
+    default: Path,
+    *,
+    environ: Mapping[str, str] | None = None,
+    mode: FreezeMode = "pause",
+) -> Store:
+    """The store that `--store` names: a file, or on GitHub. Raises UsageError.
+
+    `environ` (None: this process's own) holds the token for GitHub; `mode` is that of a freeze that
+    somebody set there by a label.
+    """
     if named is None:
         return SQLiteStore(default)
-    if named.lower().startswith(_GITHUB):
-        raise UsageError(
-            f"--store {printable(named, 100)}: the store on GitHub comes with a later version; "
-            "name a file, or leave --store away"
-        )
+    place = on_github(named)
+    if place is not None:
+        return _github_store(place, os.environ if environ is None else environ, mode)
     if not named.strip() or "\0" in named:
         raise UsageError("--store needs the path of a file, such as malagate-out/state.db")
     return NamedStore(Path(named))
 
 
-def repository_name(named: str | None, repository: Repository | None, root: Path) -> str:
+def _github_store(place: OnGitHub, environ: Mapping[str, str], mode: FreezeMode) -> Store:
+    """Imported here alone: whoever keeps the queue in a file needs no PyGithub."""
+    try:
+        from pytest_malagate.github.opening import open_store
+    except ImportError as error:
+        if error.name not in ("github", "requests"):
+            raise
+        raise UsageError(
+            "--store github:… needs the extra: pip install 'pytest-malagate[github]'"
+        ) from error
+    return open_store(environ, number=place.number, mode=mode)
+
+
+def repository_name(
+    named: str | None, repository: Repository | None, root: Path, *, store: str | None = None
+) -> str:
     """Whose queue it is: the name that was given, the one of `origin`, or the directory's.
 
-    Raises UsageError for a name that cannot be one, GitError if git fails.
+    `store` is what `--store` names: on GitHub it names the repository, too. Raises UsageError for
+    a name that cannot be one, or is another than the store's; GitError if git fails.
     """
+    place = on_github(store)
+    if place is not None:
+        if named is not None and named.lower() != place.repository.lower():
+            text = f"--repository {printable(repr(named), 80)}: the store is {place.repository}'s"
+            raise UsageError(text)
+        return place.repository
     if named is not None:
         if not _NAME.fullmatch(named):
             raise UsageError(f"--repository {printable(repr(named), 80)} is no OWNER/REPO")

@@ -23,7 +23,11 @@ VALIDATE = ROOT / ".ci" / "validators" / "validate.py"
 EXAMPLES = ROOT / "examples" / "workflows"
 WORKFLOWS = sorted([*EXAMPLES.glob("*/*.yml"), *(ROOT / ".github" / "workflows").glob("*.yml")])
 TRUSTED = [path for path in WORKFLOWS if path.name in ("malagate.yml", "verified.yml")]
+COMMANDED = [path for path in WORKFLOWS if path.name == "malagate-commands.yml"]
+QUEUE = [path for path in WORKFLOWS if path.parent.name in ("queue", "workflows", "post-deploy")]
 OURS = ("malagate/malagate@", "$/")
+TICK = "malagate-tick-v${{ vars.MALAGATE_EPOCH || '0' }}"
+COMMANDS = "malagate-commands-v${{ vars.MALAGATE_EPOCH || '0' }}"
 
 Mapping = dict[str, Any]
 
@@ -117,8 +121,9 @@ def test_malagate_is_asked_for_what_it_has(path: Path) -> None:
     for _, step in steps(path):
         if step.get("uses", "").startswith(OURS):
             assert set(step["with"]) <= set(inputs)
-            assert step["with"]["mode"] in ("gate", "collect")
-            assert step["with"]["mode"] == "gate" or step["if"] == "always()"
+            mode = step["with"]["mode"]
+            assert mode in ("gate", "collect", "admit", "post-deploy") or path in COMMANDED
+            assert mode != "collect" or step["if"] == "always()"
 
 
 @pytest.mark.parametrize("path", TRUSTED, ids=name)
@@ -205,6 +210,70 @@ def test_the_gate_starts_for_runs_and_for_commands(
 @pytest.mark.parametrize("path", TRUSTED, ids=name)
 def test_evaluations_wait_for_each_other_and_none_is_lost(path: Path) -> None:
     assert jobs(path)["gate"]["concurrency"] == {"group": "malagate-gate", "queue": "max"}
+
+
+# --- the queue's locks ----------------------------------------------------------------------------
+
+
+def locks(path: Path) -> Iterator[tuple[str, Mapping, Mapping]]:
+    """Where malagate's locks stand: the place, the key, and the jobs under it."""
+    workflow = loaded(path)
+    if "concurrency" in workflow:
+        yield "workflow", workflow["concurrency"], workflow["jobs"]
+    for job, content in workflow["jobs"].items():
+        if "concurrency" in content:
+            yield job, content["concurrency"], {job: content}
+
+
+@pytest.mark.parametrize("path", QUEUE, ids=name)
+def test_a_sweep_holds_the_lock_of_the_sweeps_and_a_command_is_never_lost(path: Path) -> None:
+    held = {job: lock["group"] for _, lock, under in locks(path) for job in under}
+    for job, step in steps(path):
+        if step.get("uses", "").startswith(OURS) and path.name != "malagate.yml":
+            mode = step["with"]["mode"]
+            wanted = {"admit": TICK, "auto": COMMANDS}.get(mode)
+            assert wanted is None or held[job] == wanted
+    for _, lock, _ in locks(path):
+        if lock["group"] == COMMANDS:
+            assert lock["queue"] == "max"
+        if lock["group"] == TICK:
+            assert "queue" not in lock, "of those that wait one is enough"
+            assert lock["cancel-in-progress"] is False
+    groups = [lock["group"] for _, lock, _ in locks(path)]
+    assert len(groups) == len(set(groups)), "a group at two levels waits for itself"
+
+
+@pytest.mark.parametrize("path", COMMANDED, ids=name)
+@pytest.mark.parametrize("on_pull", [True, False])
+@pytest.mark.parametrize(
+    ("body", "starts"),
+    [
+        ('/gate freeze reason:"x"', True),
+        ('/gate unfreeze reason:"x"', True),
+        ('/gate rearm reason:"x"', True),
+        ("/gate retry", False),
+        ("> /gate unfreeze", False),
+        ("thanks", False),
+    ],
+)
+def test_the_commands_of_the_queue_start_on_any_issue(
+    engine: Engine, path: Path, on_pull: bool, body: str, starts: bool
+) -> None:
+    condition = jobs(path)["command"]["if"]
+    assert evaluated(engine, condition, comment(body, on_pull=on_pull)).truthy is starts
+
+
+@pytest.mark.parametrize(
+    ("state", "where", "starts"),
+    [("success", "production", True), ("failure", "production", False), ("success", "qa", False)],
+)
+def test_what_was_deployed_to_production_is_checked(
+    engine: Engine, state: str, where: str, starts: bool
+) -> None:
+    path = EXAMPLES / "post-deploy" / "malagate-post-deploy.yml"
+    event = {"deployment_status": {"state": state}, "deployment": {"environment": where}}
+    github = {"event_name": "deployment_status", "event": event}
+    assert evaluated(engine, jobs(path)["smoke"]["if"], github).truthy is starts
 
 
 # --- action.yml and the program agree -------------------------------------------------------------

@@ -15,6 +15,11 @@ comment     the one comment
 speaking    status, comment, labels
 telling     the job's own outputs, annotations and summary
 gate        one evaluation from start to end
+desk        what the modes of queue and freeze work with: the store, its gate, the lock
+admitting   a sweep over the queue, or one change that asks whether it may go
+orders      `/gate freeze`, `unfreeze` and `rearm` in comments
+freezing    what they, and the modes freeze and unfreeze, do
+deploying   a smoke check after a deployment
 collecting  the untrusted half: run, and hand the evidence over
 entry       event -> mode -> calls -> outputs -> exit code
 """

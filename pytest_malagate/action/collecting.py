@@ -30,12 +30,21 @@ def run_command(runner: RunnerEnvironment, inputs: Inputs, environ: Mapping[str,
     """
     if not inputs.command:
         return 0
-    clean = {name: value for name, value in environ.items() if not name.startswith(_OURS)}
-    argv = ["bash", "--noprofile", "--norc", "-e", "-o", "pipefail", "-c", inputs.command]
+    argv, clean = shell(inputs.command), without_ours(environ)
     try:
         return subprocess.run(argv, cwd=runner.workspace, env=clean, check=False).returncode
     except OSError as error:
         raise MachineryError(f"input command: bash could not be started: {error}") from error
+
+
+def shell(script: str) -> list[str]:
+    """The words that run the input `command`: as GitHub runs a script with `shell: bash`."""
+    return ["bash", "--noprofile", "--norc", "-e", "-o", "pipefail", "-c", script]
+
+
+def without_ours(environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment without the inputs, and so without the token."""
+    return {name: value for name, value in environ.items() if not name.startswith(_OURS)}
 
 
 def collect(runner: RunnerEnvironment, inputs: Inputs, environ: Mapping[str, str]) -> int:

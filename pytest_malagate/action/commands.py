@@ -19,6 +19,7 @@ from typing import Literal
 import msgspec
 
 from pytest_malagate.action.memory import AcceptedAt, Audited, Memory
+from pytest_malagate.action.orders import parse_order
 from pytest_malagate.gate.reasons import ACCEPTABLE, REASONS, nearest
 from pytest_malagate.gate.retry import RetryState
 from pytest_malagate.github.people import Person
@@ -71,7 +72,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 def parse(body: str) -> Asked | None:
     """The command of a comment's first line; None if the comment is none."""
     first = body.lstrip().partition("\n")[0].strip()
-    if not _PREFIX.match(first):
+    if not _PREFIX.match(first) or parse_order(body) is not None:  # those are other modes'
         return None
     text = plain(first, _LONGEST)
     words = first[len("/gate") :].strip()

@@ -7,13 +7,19 @@ import time
 import traceback
 from collections.abc import Callable, Mapping
 
+from pytest_malagate.action.admitting import admit
 from pytest_malagate.action.collecting import collect, run_command
+from pytest_malagate.action.coordinating import coordinate
+from pytest_malagate.action.deploying import post_deploy
+from pytest_malagate.action.desk import Job
+from pytest_malagate.action.freezing import freeze, order_of, unfreeze
 from pytest_malagate.action.gate import Gate, explain_failure
-from pytest_malagate.action.inputs import Inputs, Mode, read_inputs
+from pytest_malagate.action.inputs import Mode, read_inputs
+from pytest_malagate.action.reconciling import reconcile
 from pytest_malagate.action.telling import command
 from pytest_malagate.errors import ExitCode, MalagateError, UsageError
 from pytest_malagate.github.client import Client, Manners
-from pytest_malagate.github.environment import RunnerEnvironment, read_environment
+from pytest_malagate.github.environment import read_environment
 from pytest_malagate.report.text import plain
 
 _BY_EVENT: dict[str, Mode] = {
@@ -21,10 +27,19 @@ _BY_EVENT: dict[str, Mode] = {
     "pull_request": "gate",
     "merge_group": "gate",
     "push": "gate",
-    "issue_comment": "gate",
     "workflow_dispatch": "gate",
+    "issues": "admit",
+    "schedule": "admit",
 }
-_LATER = ("admit", "freeze", "unfreeze", "post-deploy", "reconcile", "coordinate")
+_QUEUE: dict[Mode, Callable[[Job], ExitCode]] = {
+    "admit": admit,
+    "freeze": freeze,
+    "unfreeze": unfreeze,
+}
+_ON_A_SCHEDULE: dict[Mode, Callable[[Job, Mapping[str, str]], int | ExitCode]] = {
+    "reconcile": reconcile,
+    "coordinate": coordinate,
+}
 
 
 def main(
@@ -40,7 +55,8 @@ def main(
     try:
         inputs = read_inputs(environ)
         runner = read_environment(environ)
-        return int(_run(_mode(inputs, runner), runner, inputs, environ, manners, now))
+        job = Job(runner, inputs, manners, now)
+        return int(_run(_mode(job), job, environ))
     except MalagateError as error:
         print(explain_failure(error))
         return int(error.exit_code)
@@ -52,37 +68,38 @@ def main(
         return int(ExitCode.INCONCLUSIVE)
 
 
-def _mode(inputs: Inputs, runner: RunnerEnvironment) -> Mode:
-    if runner.event_name == "pull_request_target":
+def _mode(job: Job) -> Mode:
+    inputs, event = job.inputs, job.runner.event_name
+    if event == "pull_request_target":
         raise UsageError(
             "the event pull_request_target hands a change the base's token; use workflow_run "
             "(examples/workflows/two-workflows)"
         )
-    if inputs.mode in _LATER:
-        raise UsageError(f"mode {inputs.mode} is not in this version of malagate yet")
     if inputs.mode != "auto":
         return inputs.mode
-    mode = _BY_EVENT.get(runner.event_name)
+    if event == "issue_comment":
+        found = order_of(job)
+        return "gate" if found is None else "freeze" if found[0].kind == "freeze" else "unfreeze"
+    mode = _BY_EVENT.get(event)
     if mode is None:
-        raise UsageError(
-            f"mode auto knows nothing to do for the event {runner.event_name}; name the mode"
-        )
+        near = "post-deploy" if event == "deployment_status" else "the mode"
+        raise UsageError(f"mode auto knows nothing to do for the event {event}; name {near}")
     return mode
 
 
-def _run(
-    mode: Mode,
-    runner: RunnerEnvironment,
-    inputs: Inputs,
-    environ: Mapping[str, str],
-    manners: Manners | None,
-    now: Callable[[], float],
-) -> int | ExitCode:
+def _run(mode: Mode, job: Job, environ: Mapping[str, str]) -> int | ExitCode:
+    runner, inputs = job.runner, job.inputs
     if mode == "collect":
         return collect(runner, inputs, environ)
+    if mode == "post-deploy":
+        return post_deploy(job, environ)
+    if mode in _QUEUE:
+        return _QUEUE[mode](job)
+    if mode in _ON_A_SCHEDULE:
+        return _ON_A_SCHEDULE[mode](job, environ)
     run_command(runner, inputs, environ)  # its evidence is judged, not its exit code
-    client = Client(inputs.token, runner.repository, api_url=runner.api_url, manners=manners)
+    client = Client(inputs.token, runner.repository, api_url=runner.api_url, manners=job.manners)
     try:
-        return Gate(client, runner, inputs, now=now).run()
+        return Gate(client, runner, inputs, now=job.now).run()
     finally:
         client.close()

@@ -10,6 +10,7 @@ import msgspec
 
 from pytest_malagate.errors import UsageError
 from pytest_malagate.policy.suggest import nearest_word
+from pytest_malagate.serial_gate import OnGitHub, on_github
 
 Mode = Literal[
     "auto",
@@ -43,7 +44,9 @@ class Inputs(msgspec.Struct, frozen=True, kw_only=True):
     pull_request: int | None = None
     evidence: str = f"{EVIDENCE}*"
     evidence_run: EvidenceRun = "triggering"
+    reason: str = ""
     command: str = ""
+    store: OnGitHub | None = None
     dry_run: bool = False
     job: str = ""
     shard: str = ""
@@ -62,7 +65,9 @@ def read_inputs(environ: Mapping[str, str]) -> Inputs:
         pull_request=_number("pull-request", given("pull-request")),
         evidence=given("evidence") or f"{EVIDENCE}*",
         evidence_run=_choice("evidence-run", given("evidence-run") or "triggering", EVIDENCE_RUNS),
+        reason=given("reason"),
         command=given("command"),
+        store=_store(given("store")),
         dry_run=_flag("dry-run", given("dry-run")),
         job=_NAME_UNSAFE.sub("-", environ.get("MALAGATE_JOB", "")),
         shard=_shard(environ),
@@ -86,6 +91,16 @@ def _number(name: str, value: str) -> int | None:
     if not value.isdecimal() or len(value) > 12 or int(value) == 0:
         raise UsageError(f"input {name}: {value[:40]!r} is no number of a pull request")
     return int(value)
+
+
+def _store(value: str) -> OnGitHub | None:
+    """None: this repository's own. A file would be lost with the job."""
+    found = on_github(value, by="input store:")
+    if value and found is None:
+        raise UsageError(
+            f"input store: {value[:80]!r} is no github:OWNER/REPO; a file ends with the job"
+        )
+    return found
 
 
 def _flag(name: str, value: str) -> bool:

@@ -150,7 +150,13 @@ class Sweeper:
             return Swept()
         ready = labelled(self._client, READY)
         events = issue_events(self._client, session.state.cursor, limit=_EVENT_PAGES)
-        due = plan(ready, events.events, session.state.tasks, complete=events.complete)
+        due = plan(
+            ready,
+            events.events,
+            session.state.tasks,
+            complete=events.complete,
+            writer=session.control.writer,
+        )
         frozen = seen.view.freezes()
         if dry_run:
             return Swept(would=tuple(self._would(session, due, readable=frozen.problem is None)))

@@ -57,11 +57,12 @@ class _History:
             self.closed = None
 
 
-def histories(events: Iterable[IssueEvent]) -> dict[int, _History]:
-    """The events by issue, the oldest first."""
+def histories(events: Iterable[IssueEvent], writer: str) -> dict[int, _History]:
+    """The events by issue, the oldest first. Labels that `writer` moved are views, not requests."""
     found: dict[int, _History] = {}
     for event in events:
-        if event.issue is not None:
+        view = event.label is not None and event.actor is not None and event.actor.login == writer
+        if event.issue is not None and not view:
             found.setdefault(event.issue.number, _History()).take(event)
     return found
 
@@ -72,9 +73,13 @@ def plan(
     tasks: Mapping[str, Task],
     *,
     complete: bool,
+    writer: str,
 ) -> Plan:
-    """What the labels ask for. `complete`: no event is missing since those that were dealt with."""
-    told, labelled = histories(events), {issue.number: issue for issue in ready}
+    """What the labels ask for. `complete`: no event is missing since those that were dealt with.
+
+    `writer` is the ledger's, who shows by labels what it says.
+    """
+    told, labelled = histories(events, writer), {issue.number: issue for issue in ready}
     asked: list[tuple[int, int, Issue]] = []
     withdraw: list[tuple[str, str]] = []
     stale: list[int] = []

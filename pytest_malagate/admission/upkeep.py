@@ -14,15 +14,11 @@ import msgspec
 
 from pytest_malagate.admission.checks import (
     ACTOR,
-    AmbiguousHeads,
-    EvictedRuns,
     LabelsAgainstLedger,
     LandedWork,
     MissingIssues,
     OrphanedClaims,
-    UnjudgedPulls,
     VanishedHolders,
-    WedgedGroups,
 )
 from pytest_malagate.admission.outlook import (
     GateJudge,
@@ -30,6 +26,12 @@ from pytest_malagate.admission.outlook import (
     Outlook,
     Upkept,
     write_upkept,
+)
+from pytest_malagate.admission.run_checks import (
+    AmbiguousHeads,
+    EvictedRuns,
+    UnjudgedPulls,
+    WedgedGroups,
 )
 from pytest_malagate.admission.starting import HOLDER, Starter
 from pytest_malagate.github.store import GitHubStore

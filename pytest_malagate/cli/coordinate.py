@@ -41,12 +41,11 @@ from pytest_malagate.local import STORE_VARIABLE
 from pytest_malagate.policy import CoordinatePolicy
 from pytest_malagate.report.coordination import Closing
 from pytest_malagate.report.text import plain
-from pytest_malagate.serial_gate import store_at
+from pytest_malagate.serial_gate import OnGitHub, on_github, store_at
 
 REDRAW_SECONDS = 1.0
 AGENT_SECONDS = 3600.0
 INTERRUPTED = 128 + signal.SIGINT
-_GITHUB = "github:"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -54,7 +53,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     # fmt: off
     add = parser.add_argument
     add("--provider", metavar="SOURCE", required=True,
-        help="where issues come from: a YAML file, or `store` (the tasks of the queue)")
+        help="where issues come from: a YAML file, `store` (the tasks of the queue), or "
+        "github:OWNER/REPO (the issues that bear malagate:ready)")
     add("--command", metavar="CMD", required=True, dest="agent",
         help="the agent; {issue} and {attempt} are replaced in its words, without a shell")
     add("--max-agents", metavar="N", type=int,
@@ -137,7 +137,7 @@ class _Run:
     def _made(self) -> AgentLoop:
         options, place = self._options, self._place
         settings = _settings(options, place)
-        provider = _provider(options.provider, place)
+        provider = _provider(options, place)
         issues = _asked(provider)
         done = _done_before(options, place, issues)
         for issue in issues:
@@ -220,15 +220,26 @@ def _command(command: str, here: Path) -> tuple[str, ...]:
     return (found, *rest)
 
 
-def _provider(named: str, place: Opened) -> IssueProvider:
+def _provider(options: argparse.Namespace, place: Opened) -> IssueProvider:
+    named: str = options.provider
     if named == "store":
         return StoreProvider(place.gate)
-    if named.lower().startswith(_GITHUB):
+    source = on_github(named, by="--provider")
+    return YamlProvider(Path(named)) if source is None else _of_github(source, options.epic)
+
+
+def _of_github(source: OnGitHub, epic: str | None) -> IssueProvider:
+    """Imported here alone: whoever keeps issues in a file needs no PyGithub."""
+    try:
+        from pytest_malagate.admission.providing import GitHubProvider
+        from pytest_malagate.github.opening import open_client
+    except ImportError as error:
+        if error.name not in ("github", "requests"):
+            raise
         raise UsageError(
-            f"--provider {plain(named, 100)}: issues of GitHub come with the GitHub half; "
-            "name a YAML file, or `store`"
-        )
-    return YamlProvider(Path(named))
+            "--provider github:… needs the extra: pip install 'pytest-malagate[github]'"
+        ) from error
+    return GitHubProvider(open_client(os.environ, source.repository), epic_id=epic)
 
 
 def _config(options: argparse.Namespace, place: Opened) -> CoordinatorConfig:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
-from pytest_malagate.cli.serial_options import add_common, opened, print_json, say
+from pytest_malagate.cli.serial_options import Opened, add_common, opened, print_json, say
 from pytest_malagate.errors import ExitCode
 from pytest_malagate.queue.model import MODES
+
+if TYPE_CHECKING:
+    from pytest_malagate.cli.on_github import Hands
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -25,6 +29,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Sets the freeze beside those that stand. Raises UsageError where the freeze is off."""
     place = opened(options)
+    if (hands := place.by_hand) is not None:
+        return _by_label(options, place, hands)
     made = place.for_writing().freeze(
         " ".join(options.reason), place.person, mode=options.mode, work_item=options.task
     )
@@ -32,4 +38,17 @@ def run(options: argparse.Namespace) -> int:
         print_json(made)
     else:
         say(f"{place.gate.repository} is frozen (freeze {made.id}, {made.mode}): {made.reason}")
+    return ExitCode.PASSED
+
+
+def _by_label(options: argparse.Namespace, place: Opened, hands: Hands) -> int:
+    """On GitHub, with a token that does not write the ledger: a label freezes as well."""
+    reason, mode = " ".join(options.reason), options.mode
+    number = hands.freeze(reason, mode, options.task)
+    mode = mode or place.gate.rules.mode
+    if options.json:
+        value = {"id": None, "reason": reason, "actor": place.person.name, "mode": mode}
+        print_json({**value, "work_item": options.task, "issue": number})
+    else:
+        say(f"{place.gate.repository} is frozen (issue #{number}, {mode}): {reason}")
     return ExitCode.PASSED

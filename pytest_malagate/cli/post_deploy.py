@@ -12,14 +12,19 @@ import argparse
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from pytest_malagate.cli.serial_options import Opened, add_common, opened, print_json, say
 from pytest_malagate.errors import ExitCode, MachineryError, UsageError
-from pytest_malagate.post_deploy import Outcome, act_on, check
+from pytest_malagate.post_deploy import Outcome, act_on, check, freeze_of
 from pytest_malagate.report.text import plain
 
+if TYPE_CHECKING:
+    from pytest_malagate.cli.on_github import Hands
+
+_OURS = "MALAGATE_TOKEN"  # the check gets what the shell has, but not what is ours alone
 _USAGE = "malagate post-deploy [OPTIONS] -- CMD ..."
 _EXIT = {
     "HEALTHY": ExitCode.PASSED,
@@ -61,23 +66,36 @@ def run(options: argparse.Namespace) -> int:
     if options.task is not None and not (options.task.strip() and options.task.isprintable()):
         raise UsageError("--task needs the id of a task, such as x-12")
     place = opened(options)
-    actor = place.person  # a wrong --actor is told before the check runs
+    # A wrong --actor, or a token that may do nothing, is told before the check runs.
+    actor, by_hand = place.person, place.by_hand
     outcome = check(
         argv,
         cwd=Path.cwd(),
-        env=os.environ,
+        env={name: value for name, value in os.environ.items() if name != _OURS},
         stdout=2 if options.json else 1,
         timeout=options.timeout,
         task=options.task,
     )
+    issue = None
     try:
-        outcome = act_on(place.for_writing(), actor, outcome)
+        if (hands := by_hand) is not None:
+            issue = _by_label(place, hands, outcome)
+        else:
+            outcome = act_on(place.for_writing(), actor, outcome)
     except MachineryError as error:
         outcome = msgspec.structs.replace(outcome, problem=str(error))
-    _tell(options, place, outcome)
+    _tell(options, place, outcome, issue)
     if outcome.problem is not None and outcome.verdict != "HEALTHY":
         return ExitCode.INCONCLUSIVE
     return _EXIT[outcome.verdict]
+
+
+def _by_label(place: Opened, hands: Hands, outcome: Outcome) -> int | None:
+    """On GitHub, with a token that does not write the ledger: a freeze is an issue's label."""
+    if outcome.verdict == "HEALTHY" or not place.gate.rules.freeze_enabled:
+        return None
+    reason, _ = freeze_of(outcome)
+    return hands.freeze(reason, None, outcome.task)
 
 
 def _argv(words: list[str]) -> tuple[str, ...]:
@@ -88,16 +106,19 @@ def _argv(words: list[str]) -> tuple[str, ...]:
     return tuple(words[1:])
 
 
-def _tell(options: argparse.Namespace, place: Opened, outcome: Outcome) -> None:
+def _tell(options: argparse.Namespace, place: Opened, outcome: Outcome, issue: int | None) -> None:
     layer_on, name = place.gate.rules.freeze_enabled, plain(place.gate.repository, 120)
     if options.json:
-        frozen = outcome.freeze is not None
-        print_json({**msgspec.to_builtins(outcome), "frozen": frozen, "freeze_enabled": layer_on})
+        frozen = outcome.freeze is not None or issue is not None
+        value = {**msgspec.to_builtins(outcome), "frozen": frozen, "freeze_enabled": layer_on}
+        print_json(value | ({"issue": issue} if issue is not None else {}))
     else:
         say(f"{outcome.verdict}: {outcome.reason}")
         if outcome.freeze is not None:
             say(f"{name} is frozen (freeze {outcome.freeze}) until a person clears it: "
                 f"malagate unfreeze {outcome.freeze} --reason WHY")  # fmt: skip
+        elif issue is not None:
+            say(f"{name} is frozen (issue #{issue}) until a person clears it")
         elif outcome.verdict != "HEALTHY" and not layer_on:
             say("nothing was frozen: the freeze layer is off (freeze.enabled: false)")
     if outcome.problem is None:

@@ -81,6 +81,13 @@ def _lease(parser: argparse.ArgumentParser) -> None:
 
 
 def _add(options: argparse.Namespace, place: Opened) -> ExitCode:
+    if (hands := place.by_hand) is not None:
+        number = hands.add(options.task)
+        if options.json:
+            print_json({"task": options.task, "ticket": None, "state": "asked", "issue": number})
+        else:
+            say(f"#{number} asks for a place in the queue: the next sweep gives it a ticket")
+        return ExitCode.PASSED
     task = place.for_writing().add(options.task, place.person.name)
     return _told(options, task, f"{task.task} has ticket {task.ticket}: {task.state}")
 

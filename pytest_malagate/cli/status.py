@@ -11,7 +11,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -26,24 +26,31 @@ from pytest_malagate.gate.encoding import encode_json
 from pytest_malagate.queue.answers import Status
 from pytest_malagate.queue.model import Task
 from pytest_malagate.queue.serial import SerialGate
-from pytest_malagate.report.serial import status_lines, task_lines
+from pytest_malagate.report.serial import beyond_lines, status_lines, task_lines
 from pytest_malagate.report.terminal import Line, paint, use_color
 from pytest_malagate.report.text import plain
 
+if TYPE_CHECKING:
+    from pytest_malagate.cli.on_github import Beyond
+
 WATCH_SECONDS = 2.0
+GITHUB_WATCH_SECONDS = 30.0
+"""How often GitHub is looked at, at most: its requests are counted."""
+
 _CLEARED = "\x1b[H\x1b[2J"  # the screen, not what was scrolled away
 
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
     """One look at the store. `known` is the task that was asked for, None if nobody has it.
 
-    `verified`: the whole ledger was asked for.
+    `verified`: the whole ledger was asked for. `beyond` is there for a store on GitHub.
     """
 
     status: Status
     verified: bool = False
     ledger_problem: str | None = None
     known: Task | None = None
+    beyond: Any = None  # a `Beyond`: its module needs PyGithub
 
     @property
     def sound(self) -> bool:
@@ -80,12 +87,15 @@ def _interval(text: str) -> float:
 
 def run(options: argparse.Namespace) -> int:
     """Looks once, or again and again."""
-    gate = opened(options).gate
+    place = opened(options)
 
     def look() -> Seen:
-        return seen(gate, task=options.task, verify=options.verify)
+        found = seen(place.gate, task=options.task, verify=options.verify)
+        beyond = place.hands.beyond() if place.hands is not None else None
+        return msgspec.structs.replace(found, beyond=beyond)
 
     if options.watch is not None:
+        options.watch = max(options.watch, GITHUB_WATCH_SECONDS if place.hands is not None else 0)
         return watch(look, options, sleep=time.sleep)
     found = look()
     if options.json:
@@ -119,6 +129,7 @@ def as_json(found: Seen, task: str | None) -> dict[str, Any]:
     value: dict[str, Any] = msgspec.to_builtins(found.status)
     value["active_tasks"] = [task_value(active) for active in found.status.active_tasks]
     value["ledger_problem"] = found.ledger_problem
+    value["github"] = msgspec.to_builtins(found.beyond)
     if task is not None:
         value["waiting"] = [waiting for waiting in value["waiting"] if waiting["task"] == task]
         value["task"] = {"task": task, "state": found.known.state if found.known else None}
@@ -136,7 +147,18 @@ def _lines(found: Seen, task: str | None, now: float) -> list[Line]:
     )
     if found.ledger_problem is not None:
         lines.append((("ledger: ", "bold red"), (plain(found.ledger_problem, 300), "")))
-    return lines
+    return lines + (_beyond(found.beyond, now) if found.beyond is not None else [])
+
+
+def _beyond(beyond: Beyond, now: float) -> list[Line]:
+    return beyond_lines(
+        swept_at=beyond.last_sweep,
+        unfinished=beyond.unfinished,
+        requests=(beyond.requests_left, beyond.requests_limit),
+        wedged=beyond.wedged,
+        notes=beyond.notes,
+        now=now,
+    )
 
 
 def _text(found: Seen, task: str | None) -> str:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
 from pytest_malagate.cli.serial_options import Opened, add_common, opened, print_json, say
 from pytest_malagate.errors import ExitCode, UsageError
 from pytest_malagate.report.text import plain
+
+if TYPE_CHECKING:
+    from pytest_malagate.cli.on_github import Hands
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -26,6 +30,8 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError(
             f"{name} may not clear a freeze: only a person may, and {mark}. Ask a person to run it"
         )
+    if (hands := place.by_hand) is not None:
+        return _asked(options, place, hands)
     cleared = place.for_writing().unfreeze(place.person, options.reason, only=options.ids or None)
     return _told(options, place, cleared)
 
@@ -49,6 +55,22 @@ def _told(options: argparse.Namespace, place: Opened, cleared: tuple[int, ...]) 
         say(f"not standing: {_listed(unknown)}")
     rest = f"still frozen by {_listed(standing)}" if standing else "not frozen"
     say(f"{place.gate.repository} is {'frozen' if status.problem else rest}")
+    return ExitCode.PASSED
+
+
+def _asked(options: argparse.Namespace, place: Opened, hands: Hands) -> int:
+    """On GitHub, with a token that does not write the ledger: the workflow is asked to clear."""
+    asked = hands.unfreeze(options.reason, options.ids or None)
+    if options.json:
+        standing = [freeze.id for freeze in place.gate.status(verify=False).freezes]
+        print_json({"cleared": (), "count": 0, "frozen": bool(standing), "standing": standing,
+                    "asked": asked.issues, "without_issue": asked.freezes})  # fmt: skip
+        return ExitCode.PASSED
+    where = ", ".join(f"#{number}" for number in asked.issues)
+    name = place.gate.repository
+    say(f"asked on {where}: the workflow decides" if where else f"{name}: no freeze to ask about")
+    if asked.freezes:
+        say(f"without an issue as yet, so that nothing could be said: {_listed(asked.freezes)}")
     return ExitCode.PASSED
 
 

@@ -28,22 +28,35 @@ def open_store(
     What was read is remembered, so that looking again costs little. The connections end with the
     store. Raises UsageError where there is no token.
     """
-    token = next((environ[name] for name in TOKENS if environ.get(name)), None)
-    if token is None:
-        raise UsageError(
-            f"the store on GitHub needs a token: set {', '.join(TOKENS[:-1])} or GH_TOKEN"
-        )
-    url = environ.get("GITHUB_API_URL") or API_URL
+    token_of(environ)
     clients: list[Client] = []
 
     def connect(repository: str) -> Client:
-        made = Client(token, repository, api_url=url, manners=manners, remember=True)
+        made = open_client(environ, repository, manners=manners)
         clients.append(made)
         return made
 
     store = GitHubStore(connect, number=number, writer="malagate command", mode=mode)
     weakref.finalize(store, _close, clients)  # nobody who asks a gate knows that it has connections
     return store
+
+
+def open_client(
+    environ: Mapping[str, str], repository: str, *, manners: Manners | None = None
+) -> Client:
+    """A client that remembers what it read. Raises UsageError where there is no token."""
+    url = environ.get("GITHUB_API_URL") or API_URL
+    return Client(token_of(environ), repository, api_url=url, manners=manners, remember=True)
+
+
+def token_of(environ: Mapping[str, str]) -> str:
+    """The token that the environment holds. Raises UsageError where it holds none."""
+    token = next((environ[name] for name in TOKENS if environ.get(name)), None)
+    if token is None:
+        raise UsageError(
+            f"the store on GitHub needs a token: set {', '.join(TOKENS[:-1])} or GH_TOKEN"
+        )
+    return token
 
 
 def _close(clients: Iterable[Client]) -> None:

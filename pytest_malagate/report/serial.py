@@ -15,6 +15,12 @@ from pytest_malagate.report.text import MESSAGE, plain
 MAX_WAITING = 50
 """How many tasks that wait are listed; the rest is a number. JSON holds them all."""
 
+WEDGED_NEXT = (
+    "If it stays so: freeze (mode pause), then set the repository variable MALAGATE_EPOCH one "
+    "higher, and clear the freeze after the next sweep"
+)
+"""What to do about a concurrency group in which nothing moves."""
+
 _NAME = 60
 _UNITS = ((86400.0, "d"), (3600.0, "h"), (60.0, "min"), (1.0, "s"))
 
@@ -79,6 +85,32 @@ def list_lines(tasks: Iterable[Task], *, now: float) -> list[Line]:
     if not cells:
         return [(("no task is ready or active", "dim"),)]
     return _table(("ticket", "task", "stage", "holder", ""), cells)
+
+
+def beyond_lines(
+    *,
+    swept_at: float | None,
+    unfinished: int,
+    requests: tuple[int | None, int | None],
+    wedged: Iterable[str],
+    notes: Iterable[str],
+    now: float,
+) -> list[Line]:
+    """What a store on GitHub knows beside the queue: its last sweep, the rate limit, stuck locks.
+
+    `requests` are those that are left, and the limit, in an hour.
+    """
+    words = f"last {ago(swept_at, now)}" if swept_at is not None else "none yet"
+    if unfinished:
+        words += f", {unfinished} pull requests still to be told"
+    lines: list[Line] = [(("sweep: ", "bold"), (words, ""))]
+    left, limit = requests
+    if left is not None:
+        of = f" of {limit}" if limit else ""
+        lines.append((("requests: ", "bold"), (f"{left} left{of} in this hour", "")))
+    stuck = [f"{why}. {WEDGED_NEXT}" for why in wedged]
+    warnings = [(("warning: ", "yellow"), (plain(text, 2 * MESSAGE), "")) for text in stuck]
+    return [*lines, *warnings, *((("note: ", "dim"), (plain(text, MESSAGE), "")) for text in notes)]
 
 
 def _head(status: Status) -> list[Line]:

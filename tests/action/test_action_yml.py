@@ -168,14 +168,47 @@ def test_verified_runs_the_change_under_the_default_branch_s_steps(workflows: Wo
     assert result(done)["trust"] == "verified"
 
 
-@pytest.mark.parametrize(
-    "mode", ["admit", "freeze", "unfreeze", "post-deploy", "reconcile", "coordinate"]
-)
-def test_a_mode_of_a_later_version_says_so(workflows: Workflows, mode: str) -> None:
-    payload = workflows.twin.event("schedule", repo=workflows.repo)
-    done = workflows.react("schedule", payload, mode=mode)
-    assert done.exit_code == 2
-    assert f"mode {mode} is not in this version" in done.log
+def queue_job(workflows: Workflows, event: str, payload: Any, **inputs: str) -> ActionRun:
+    """A job of the queue's workflows, in the lock of its kind."""
+    kind = ("commands", "max") if event == "issue_comment" else ("tick", "single")
+    group = (f"malagate-{kind[0]}-v0", kind[1])
+    run = workflows.repo.run(workflow=GATE_YML, event=event, concurrency=group)
+    environ = workflows.environ(event, payload, run, workflows.write, GATE_YML)
+    done = workflows.act(environ, **inputs)
+    run.finish("success" if done.exit_code == 0 else "failure")
+    return done
+
+
+def test_queue_and_freeze_from_the_first_sweep_to_a_clear(workflows: Workflows) -> None:
+    twin, repo = workflows.twin, workflows.repo
+    pull = opened(workflows)
+    swept = queue_job(workflows, "schedule", twin.event("schedule", repo=repo), mode="admit")
+    assert (swept.exit_code, swept.outputs["frozen"]) == (0, "false"), swept.log
+    payload = twin.event("deployment_status", repo=repo)
+    smoke = queue_job(
+        workflows, "deployment_status", payload, mode="post-deploy", command="echo 503; exit 1"
+    )
+    assert (smoke.exit_code, smoke.outputs["verdict"], smoke.outputs["frozen"]) == (
+        *(1, "DEGRADED", "true"),
+    ), smoke.log
+    issue = next(i for i in repo.issues.values() if "malagate:frozen" in i.labels)
+    group = repo.merge_group(pull)
+    landing = queue_job(
+        workflows, "merge_group", twin.event("merge_group", group=group), mode="admit"
+    )
+    assert (landing.exit_code, landing.outputs["admitted"]) == (4, "false"), landing.log
+    for login, frozen in (("mallory", "true"), ("alice", "false")):
+        comment = issue.comment(author=login, body='/gate unfreeze reason:"rolled back"')
+        payload = twin.event("issue_comment", comment=comment)
+        said = queue_job(workflows, "issue_comment", payload, mode="auto")
+        assert (said.exit_code, said.outputs["frozen"]) == (0, frozen), said.log
+        assert {command.name for command in said.commands} <= set(OURS)
+    swept = queue_job(
+        workflows, "issues", twin.event("issues", issue=issue, action="closed"), mode="auto"
+    )
+    assert swept.exit_code == 0, swept.log
+    found = [s for s in repo.statuses(pull.head_sha) if s.context == "malagate/admission"]
+    assert (found[0].state, found[0].description) == ("success", "may land")
 
 
 def test_a_hostile_name_stays_a_name(workflows: Workflows) -> None:

@@ -226,10 +226,3 @@ def test_collect_without_evidence_says_what_to_do(stage: Stage) -> None:
     told = stage.act("pull_request", payload, mode="collect", workflow=TESTS_YML, run=None)
     assert told.exit_code == 1
     assert "run `pytest -p malagate`" in told.log
-
-
-def test_a_mode_that_is_not_there_yet_says_so(stage: Stage) -> None:
-    payload = stage.twin.event("schedule", repo=stage.repo)
-    told = stage.act("schedule", payload, mode="reconcile")
-    assert told.exit_code == 2
-    assert "mode reconcile is not in this version" in told.log

@@ -115,7 +115,7 @@ def test_without_evidence_the_job_fails_and_nothing_is_uploaded(job: Job) -> Non
     assert job.artifacts() == []
 
 
-@pytest.mark.parametrize("mode", ["admit", "freeze", "reconcile", "no-such-mode", "x\n::error::y"])
+@pytest.mark.parametrize("mode", ["no-such-mode", "x\n::error::y"])
 def test_a_mode_that_is_not_there_is_one_annotation_and_exit_code_2(job: Job, mode: str) -> None:
     done = job.act(mode=mode)
     assert done.exit_code == 2, done.log

@@ -388,3 +388,16 @@ def test_the_dashboard_tells_whose_turn_it_is_and_what_is_frozen(floor: Floor) -
     assert "It burns" in body
     assert "requests left in this hour" in body
     assert issues[0].labels == {ACTIVE}
+
+
+def test_a_task_that_was_given_back_keeps_the_ticket_that_it_got_then(floor: Floor) -> None:
+    for name in ("one", "two"):
+        floor.repo.open_issue(name).add_label(READY)
+    floor.sweep()
+    gate = floor.gate()
+    task = gate.claim("agent").task
+    assert task is not None
+    back = floor.gate().requeue(task.task, "agent")
+    floor.twin.lagging(0)
+    assert not floor.sweep().moved
+    assert floor.gate().task(task.task) == back

@@ -11,6 +11,8 @@ from pytest_malagate.github.control import READY
 from pytest_malagate.github.records import Account, Issue, IssueEvent, Label
 from pytest_malagate.queue.model import Task
 
+BOT = "github-actions[bot]"
+
 
 def issue(number: int) -> Issue:
     return Issue(id=number, number=number, state="open", user=Account(login="author"))
@@ -35,7 +37,7 @@ def planned(
         f"#{name[1:]}": Task(repository="o/r", task=f"#{name[1:]}", ticket=1, state=state)
         for name, state in tasks.items()
     }
-    return plan([issue(number) for number in ready], events, known, complete=complete)
+    return plan([issue(number) for number in ready], events, known, complete=complete, writer=BOT)
 
 
 def test_tickets_go_by_the_order_of_labelling_and_not_of_issues() -> None:
@@ -78,6 +80,14 @@ def test_what_a_labelled_issue_s_task_gets(
 def test_a_waiting_task_whose_label_or_issue_is_gone_is_withdrawn(kind: str) -> None:
     found = planned([], [event(1, "labeled", 4), event(2, kind, 4, "walt")], _4="waiting")
     assert found.withdraw == (("#4", "walt"),)
+
+
+def test_labels_that_the_ledger_s_writer_moved_ask_for_nothing() -> None:
+    """At a claim the label is taken off, and put on again when the task is given back."""
+    told = [event(1, "unlabeled", 4, BOT), event(2, "labeled", 4, BOT)]
+    assert not planned([4], told, _4="waiting").moves
+    assert planned([4], told, _4="finished").stale == (4,)
+    assert planned([4], told).add == (("#4", "author"),)
 
 
 def test_a_label_that_is_only_missing_from_a_list_withdraws_nothing() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pytest_malagate.admission.checks import ASK_AGAIN_SECONDS
+from pytest_malagate.admission.run_checks import ASK_AGAIN_SECONDS
 from pytest_malagate.admission.starting import HOLDER, SETTLE_SECONDS
 from pytest_malagate.admission.upkeep import Upkeep, UpkeepSettings
 from pytest_malagate.errors import MachineryError, UsageError

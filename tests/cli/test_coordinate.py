@@ -18,6 +18,7 @@ from pytest_malagate.report.terminal import paint
 from tests.agents.agents_project import Workshop
 from tests.cli.queue_commands import Desk
 from tests.conftest import Project
+from tests.twin import Twin
 
 
 @pytest.fixture
@@ -34,9 +35,33 @@ def called(desk: Desk, *options: str) -> str:
     return said.err
 
 
-def test_issues_of_github_are_for_later(desk: Desk) -> None:
-    assert "comes with" not in (err := called(desk, "--provider", "github:o/r"))
-    assert "come with the GitHub half" in err
+@pytest.mark.parametrize(
+    ("named", "said"),
+    [
+        ("github:o/r", "needs a token: set MALAGATE_TOKEN, GITHUB_TOKEN or GH_TOKEN"),
+        ("github:nobody", "'github:nobody' is no github:OWNER/REPO"),
+    ],
+)
+def test_issues_of_github_that_cannot_be_asked_for(desk: Desk, named: str, said: str) -> None:
+    assert said in called(desk, "--provider", named)
+
+
+def test_agents_work_on_the_issues_of_github(workshop: Workshop, twin: Twin) -> None:
+    repo = twin.repository("acme/shop")
+    ready = repo.open_issue("Fix the sum", labels=("malagate:ready", "priority:1"))
+    repo.open_issue("Not asked for")
+    twin.token("t-reads", repo, permissions={"issues": "read"})
+    with twin.serve() as url:
+        workshop.does('echo right > answer.txt; echo "$1 $MALAGATE_TITLE" > who')
+        done = workshop.project.call(
+            *workshop.argv("--provider", f"github:{repo.full_name}"),
+            GITHUB_API_URL=url,
+            MALAGATE_TOKEN="t-reads",
+        )
+    assert done.returncode == 0, done.stderr
+    branch = workshop.project.git("branch", "--list", "malagate/*", "--format=%(refname:short)")
+    who = workshop.project.git("show", f"{branch.strip()}:who")
+    assert who.strip() == f"#{ready.number} Fix the sum"
 
 
 @pytest.mark.parametrize(

@@ -162,7 +162,7 @@ def test_without_the_serial_rule_several_tasks_are_active(desk: Desk) -> None:
     [
         (["add", " "], "1 to 200 printable characters"),
         (["add", "x", "--repository", "a b"], "is no OWNER/REPO"),
-        (["add", "x", "--store", "github:o/r"], "comes with a later version"),
+        (["add", "x", "--store", "github:o"], "is no github:OWNER/REPO"),
         (["add", "x", "--actor", "\x1b[31m"], "--actor needs a name"),
         (["claim", "--task", "x-9"], "add it first"),
         (["claim", "--lease", "nan"], "a lease lasts up to 30 days"),

@@ -65,9 +65,9 @@ def test_a_named_store_is_asked(green: Project) -> None:
 
 
 def test_a_store_that_cannot_be_meant_is_told_before_the_tests_run(green: Project) -> None:
-    done = run(green, MALAGATE_STORE="github:o/r")
+    done = run(green, MALAGATE_STORE="github:o")
     assert done.returncode == pytest.ExitCode.USAGE_ERROR
-    assert "comes with a later version" in done.stderr
+    assert "is no github:OWNER/REPO" in done.stderr
 
 
 def test_the_option_alone_does_nothing_and_says_so(green: Project) -> None:
