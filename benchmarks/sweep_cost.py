@@ -5,9 +5,10 @@
 Over the tests' twin of GitHub, through HTTP, with the project's own client. The aim for a sweep in
 which nothing changed is 6 + ⌈Q/100⌉ + ⌈P/100⌉ requests for Q labelled issues and P open pull
 requests, where each list takes one at least. The store is named with its control issue's number
-(`github:OWNER/REPO#N`); without it, finding the issue takes one more. "Again" is a second sweep of the same process, whose client remembers: of its requests
-GitHub answers those with 304, and counts them against no limit, for which nothing changed. The
-time from a freeze to the last status keeps GitHub's one second between two writes.
+(`github:OWNER/REPO#N`); without it, finding the issue takes one more. "Again" is a second sweep of
+the same process, whose client remembers: what did not change GitHub answers with 304, and counts
+against no limit. The time from a freeze to the last status keeps GitHub's one second between two
+writes.
 
 Exit 1 if a sweep with nothing to do makes more requests than the aim, or writes anything.
 """

@@ -24,10 +24,13 @@ EXAMPLES = ROOT / "examples" / "workflows"
 WORKFLOWS = sorted([*EXAMPLES.glob("*/*.yml"), *(ROOT / ".github" / "workflows").glob("*.yml")])
 TRUSTED = [path for path in WORKFLOWS if path.name in ("malagate.yml", "verified.yml")]
 COMMANDED = [path for path in WORKFLOWS if path.name == "malagate-commands.yml"]
-QUEUE = [path for path in WORKFLOWS if path.parent.name in ("queue", "workflows", "post-deploy")]
+QUEUED = ("queue", "workflows", "post-deploy", "agents")
+QUEUE = [path for path in WORKFLOWS if path.parent.name in QUEUED]
 OURS = ("malagate/malagate@", "$/")
 TICK = "malagate-tick-v${{ vars.MALAGATE_EPOCH || '0' }}"
 COMMANDS = "malagate-commands-v${{ vars.MALAGATE_EPOCH || '0' }}"
+STARTS = "malagate-coordinate-v${{ vars.MALAGATE_EPOCH || '0' }}"
+LOCKS = {"admit": TICK, "reconcile": TICK, "auto": COMMANDS, "coordinate": STARTS}
 
 Mapping = dict[str, Any]
 
@@ -122,7 +125,7 @@ def test_malagate_is_asked_for_what_it_has(path: Path) -> None:
         if step.get("uses", "").startswith(OURS):
             assert set(step["with"]) <= set(inputs)
             mode = step["with"]["mode"]
-            assert mode in ("gate", "collect", "admit", "post-deploy") or path in COMMANDED
+            assert mode in get_args(Mode) or path in COMMANDED
             assert mode != "collect" or step["if"] == "always()"
 
 
@@ -231,7 +234,7 @@ def test_a_sweep_holds_the_lock_of_the_sweeps_and_a_command_is_never_lost(path: 
     for job, step in steps(path):
         if step.get("uses", "").startswith(OURS) and path.name != "malagate.yml":
             mode = step["with"]["mode"]
-            wanted = {"admit": TICK, "auto": COMMANDS}.get(mode)
+            wanted = LOCKS.get(mode)
             assert wanted is None or held[job] == wanted
     for _, lock, _ in locks(path):
         if lock["group"] == COMMANDS:

@@ -7,11 +7,12 @@ stands and its issue is opened again.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Literal
 
 from pytest_malagate.errors import UsageError
 from pytest_malagate.github.client import Client, GitHubError
 from pytest_malagate.github.control import FROZEN
-from pytest_malagate.github.freeze_issues import is_frozen_label, open_for
+from pytest_malagate.github.freeze_issues import is_frozen_label, moment_of, open_for
 from pytest_malagate.github.issues import add_labels, comment_on, issue_of, set_state
 from pytest_malagate.github.ledger import State
 from pytest_malagate.github.people import person
@@ -26,6 +27,7 @@ from pytest_malagate.report.text import code, plain, prose
 
 _EVENTS_PAGES = 10
 _SETTLED = 120.0  # seconds after which every list shows an issue
+Became = Literal["cleared", "put_back", "reopened"]
 
 
 class Cleared(Value, frozen=True, kw_only=True):
@@ -34,6 +36,7 @@ class Cleared(Value, frozen=True, kw_only=True):
     cleared: tuple[int, ...] = ()
     put_back: tuple[int, ...] = ()
     reopened: tuple[int, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 class Clears:
@@ -46,23 +49,35 @@ class Clears:
     def look_after(self, state: State, hidden: Sequence[int]) -> Cleared:
         """Freezes that no open, labelled issue shows: those that a person cleared who may are
         cleared, the others are shown again."""
-        cleared, put_back, reopened = [], [], []
+        came: dict[str, list[int]] = {"cleared": [], "put_back": [], "reopened": []}
+        notes = []
         for number in hidden:
-            freeze, issue_id = state.freezes[number], state.issues.get(number)
-            issue = issue_of(self._client, issue_id) if issue_id is not None else None
-            if issue_id is None and self._now() - freeze.at < _SETTLED:
-                continue  # its issue is being opened, and no list shows it yet
-            if issue is None:
-                open_for(self._client, freeze, self._gate.repository)
-                reopened.append(number)
-            elif issue.state == "open" and issue.has_label(FROZEN):
-                continue  # only the list lags
-            elif self._clear(freeze, issue):
-                cleared.append(number)
-            else:
-                self._put_back(issue)
-                put_back.append(number)
-        return Cleared(cleared=tuple(cleared), put_back=tuple(put_back), reopened=tuple(reopened))
+            try:
+                became = self._look_after(state.freezes[number], state.issues.get(number))
+            except GitHubError as error:  # the others, and the queue, are not held up by one
+                notes.append(f"freeze {number}: {error}")
+                continue
+            if became is not None:
+                came[became].append(number)
+        kinds = {kind: tuple(numbers) for kind, numbers in came.items()}
+        return Cleared(notes=tuple(notes), **kinds)
+
+    def _look_after(self, freeze: Freeze, number: int | None) -> Became | None:
+        issue = issue_of(self._client, number) if number is not None else None
+        if number is None and self._now() - freeze.at < _SETTLED:
+            return None  # its issue is being opened, and no list shows it yet
+        if issue is None:
+            open_for(self._client, freeze, self._gate.repository)
+            return "reopened"
+        if issue.state == "open" and issue.has_label(FROZEN):
+            return None  # only the list lags
+        event = self._last(issue.number)
+        if event is None and self._now() - moment_of(issue.updated_at) < _SETTLED:
+            return None  # no list shows yet who did it
+        if event is not None and self._clear(freeze, issue, event):
+            return "cleared"
+        self._put_back(issue, event)
+        return "put_back"
 
     def show_brief(self, session: GitHubSession, events: Sequence[IssueEvent]) -> int:
         """Puts the label on again where somebody took it off who may not, before any sweep saw it.
@@ -77,13 +92,12 @@ class Clears:
                 continue
             issue = issue_of(self._client, number)
             if issue is not None:
-                self._put_back(issue)
+                self._put_back(issue, off)
                 found += 1
         return found
 
-    def _clear(self, freeze: Freeze, issue: Issue) -> bool:
-        event = self._last(issue.number)
-        if event is None or event.actor is None:
+    def _clear(self, freeze: Freeze, issue: Issue, event: IssueEvent) -> bool:
+        if event.actor is None:
             return False
         who = self.person(event.actor.login)
         if self._is_author(who, freeze):
@@ -96,11 +110,15 @@ class Clears:
             return False
 
     def _last(self, number: int) -> IssueEvent | None:
-        """What hid a freeze's issue last."""
+        """What hid a freeze's issue last, since it last became a freeze.
+
+        Whatever was done before that cleared another freeze, or none.
+        """
         path = f"/issues/{number}/events"
         pages = self._client.pages(path, list[IssueEvent], limit=_EVENTS_PAGES)
-        found = [event for page in pages for event in page if _hides(event)]
-        return max(found, key=lambda event: event.id, default=None)
+        found = [event for page in pages for event in page if _hides(event) or _shows(event)]
+        last = max(found, key=lambda event: event.id, default=None)
+        return last if last is not None and _hides(last) else None
 
     def may_clear(self, login: str) -> bool:
         """True for a person whose clear would count."""
@@ -130,15 +148,14 @@ class Clears:
             raise
         return author is not None and author.login == who.name
 
-    def _put_back(self, issue: Issue) -> None:
+    def _put_back(self, issue: Issue, event: IssueEvent | None) -> None:
         if issue.state != "open":
             set_state(self._client, issue.number, "open")
         if not issue.has_label(FROZEN):
             add_labels(self._client, issue.number, [FROZEN])
-        comment_on(self._client, issue.number, self._explained(issue))
+        comment_on(self._client, issue.number, self._explained(event))
 
-    def _explained(self, issue: Issue) -> str:
-        event = self._last(issue.number)
+    def _explained(self, event: IssueEvent | None) -> str:
         who = event.actor.login if event is not None and event.actor is not None else "somebody"
         needs = self._gate.rules.clear_needs
         return (
@@ -167,3 +184,7 @@ def _taken_off(events: Sequence[IssueEvent]) -> dict[int, tuple[IssueEvent, Issu
 
 def _hides(event: IssueEvent) -> bool:
     return event.event == "closed" or (event.event == "unlabeled" and is_frozen_label(event))
+
+
+def _shows(event: IssueEvent) -> bool:
+    return event.event == "reopened" or (event.event == "labeled" and is_frozen_label(event))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from pytest_malagate.github.records import Pull
 from pytest_malagate.github.statuses import DESCRIPTION, State
@@ -17,9 +17,13 @@ _SAID = 6
 
 
 class Wanted(Value, frozen=True, kw_only=True):
-    """What a pull request ought to be told. `state` and `text` are the status's."""
+    """What a pull request ought to be told. `state` and `text` are the status's.
+
+    `others` are pull requests with the same head, into other branches: a commit has one status.
+    """
 
     pull: Pull
+    others: tuple[Pull, ...] = ()
     state: State
     text: str
 
@@ -50,10 +54,23 @@ def _short(text: str) -> str:
     return plain(text, DESCRIPTION)
 
 
-def wanted_of(pull: Pull, admission: Admission) -> Wanted:
-    """What a pull request ought to be told."""
-    state, text = status_of(admission)
-    return Wanted(pull=pull, state=state, text=text)
+_STRICTEST: tuple[State, ...] = ("error", "failure", "pending", "success")
+
+
+def wanted_of(pulls: Sequence[Pull], asked: Callable[[Pull], Admission]) -> Wanted:
+    """What the pull requests of one head ought to be told: the strictest that any of them is."""
+    found = [(pull, *status_of(asked(pull))) for pull in pulls]
+    pull, state, text = min(found, key=lambda one: _STRICTEST.index(one[1]))
+    others = tuple(one for one in pulls if one is not pull)
+    return Wanted(pull=pull, others=others, state=state, text=text)
+
+
+def by_head(pulls: Iterable[Pull]) -> list[list[Pull]]:
+    """Those that share a head together."""
+    found: dict[str, list[Pull]] = {}
+    for pull in pulls:
+        found.setdefault(pull.head.sha, []).append(pull)
+    return list(found.values())
 
 
 def changed(wanted: Sequence[Wanted], told: Mapping[str, str]) -> list[Wanted]:

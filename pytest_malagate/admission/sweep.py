@@ -19,9 +19,16 @@ import msgspec
 
 from pytest_malagate.admission.clears import Clears
 from pytest_malagate.admission.looks import Look, look
-from pytest_malagate.admission.statuses import changed, in_order, wanted_of
+from pytest_malagate.admission.statuses import (
+    CONTEXT,
+    Wanted,
+    by_head,
+    changed,
+    in_order,
+    wanted_of,
+)
 from pytest_malagate.admission.telling import Budget, Teller
-from pytest_malagate.admission.tickets import Plan, plan
+from pytest_malagate.admission.tickets import Plan, asks_anew, plan
 from pytest_malagate.errors import UsageError
 from pytest_malagate.github.client import GitHubError
 from pytest_malagate.github.control import READY
@@ -31,18 +38,24 @@ from pytest_malagate.github.lock import wedged
 from pytest_malagate.github.pulls import open_pulls
 from pytest_malagate.github.records import IssueEvent, Pull
 from pytest_malagate.github.session import GitHubSession
+from pytest_malagate.github.statuses import stands
 from pytest_malagate.github.store import GitHubStore
 from pytest_malagate.github.sweep_memory import SweepMemory, read_memory
 from pytest_malagate.queue.answers import Admission
 from pytest_malagate.queue.model import Value
 from pytest_malagate.queue.serial import SerialGate
-from pytest_malagate.queue.store import ConflictError
+from pytest_malagate.queue.store import ConflictError, FreezeTrouble
 from pytest_malagate.report.text import plain
 
 HEARTBEAT = 1800.0
 """Seconds after which the dashboard says anew when the last sweep was, though nothing changed."""
 
+ACTOR = "malagate-sweep"
+
 _EVENT_PAGES = 10
+_MANY_EVENTS = 300  # more are not read again by every sweep
+_AHEAD = 5  # statuses beyond which a sweep that dies could leave many that nobody knows of
+_ASKED = 20  # issues whose own events one sweep reads
 _NOTE = 300
 
 replace = msgspec.structs.replace
@@ -116,7 +129,7 @@ class Sweeper:
         seen, done = self._look(), Swept()
         try:
             done = self._mend(seen, dry_run=dry_run)
-        except (GitHubError, ConflictError, UsageError) as error:
+        except (GitHubError, FreezeTrouble, ConflictError, UsageError) as error:
             done = Swept(notes=(str(error),))
         if not dry_run and (done.moved or done.notes):
             seen = self._look()
@@ -150,20 +163,39 @@ class Sweeper:
             return Swept()
         ready = labelled(self._client, READY)
         events = issue_events(self._client, session.state.cursor, limit=_EVENT_PAGES)
-        due = plan(
-            ready,
-            events.events,
-            session.state.tasks,
-            complete=events.complete,
-            writer=session.control.writer,
-        )
+        writer, tasks = session.control.writer, session.state.tasks
+        due = plan(ready, events.events, tasks, writer=writer, now=self._now())
+        due = self._anew(due, session)
         frozen = seen.view.freezes()
         if dry_run:
             return Swept(would=tuple(self._would(session, due, readable=frozen.problem is None)))
         done = Swept()
         if frozen.problem is None:  # else it is frozen, and nothing can be cleared
-            done = self._freezes(session, events.events)
-        return self._queue(due, done)
+            try:
+                done = self._freezes(session, events.events)
+            except (GitHubError, FreezeTrouble, ConflictError) as error:
+                # A freeze that was on for a moment is found by its events: they must come again.
+                done, due = Swept(notes=(str(error),)), replace(due, until=0)
+        try:
+            return self._queue(due, done, many=len(events.events) > _MANY_EVENTS)
+        except (GitHubError, FreezeTrouble, ConflictError, UsageError) as error:
+            return replace(done, notes=(*done.notes, str(error)))
+
+    def _anew(self, due: Plan, session: GitHubSession) -> Plan:
+        """The plan with those of the stale labels as requests that were put on anew."""
+        add, stale = list(due.add), []
+        for number in due.stale[:_ASKED]:
+            path = f"/issues/{number}/events"
+            pages = self._client.pages(path, list[IssueEvent], limit=_EVENT_PAGES)
+            task = session.state.tasks[f"#{number}"]
+            told = [event for page in pages for event in page]
+            people = [e for e in told if e.actor and e.actor.login != session.control.writer]
+            asked = asks_anew(task, people)
+            if asked is None:
+                stale.append(number)
+            else:
+                add.append((task.task, asked.actor.login if asked.actor else "somebody"))
+        return replace(due, add=tuple(add), stale=tuple(stale))
 
     def _freezes(self, session: GitHubSession, events: Sequence[IssueEvent]) -> Swept:
         over = len(session.taken_over) + self._clears.show_brief(session, events)
@@ -171,7 +203,10 @@ class Sweeper:
             self._store.take_over(self._repository)
         came = self._clears.look_after(session.state, self._hidden(session))
         return Swept(
-            taken_over=over, cleared=came.cleared, put_back=(*came.put_back, *came.reopened)
+            taken_over=over,
+            cleared=came.cleared,
+            put_back=(*came.put_back, *came.reopened),
+            notes=came.notes,
         )
 
     def _hidden(self, session: GitHubSession) -> list[int]:
@@ -184,16 +219,18 @@ class Sweeper:
             if number not in fresh and state.issues.get(number) not in shown
         ]
 
-    def _queue(self, due: Plan, done: Swept) -> Swept:
-        if due.until:
-            self._store.looked_until(self._repository, due.until)
+    def _queue(self, due: Plan, done: Swept, *, many: bool) -> Swept:
         finished = []
         for task, actor in due.finish:
             with suppress(UsageError):  # somebody was faster
                 self._gate.finish(task, actor)
                 finished.append(task)
+        if due.until:  # not before: the cursor goes with the page that deals with the events
+            self._store.looked_until(self._repository, due.until)
         if due.add or due.withdraw:
             self._gate.arrange(due.add, due.withdraw)
+        elif due.until and many:
+            self._gate.record("looked", ACTOR, f"issue events up to {due.until}")
         for number in due.stale:
             take_off(self._client, number, READY)
         return replace(
@@ -225,7 +262,12 @@ class Sweeper:
             pulls = [pull for pull in open_pulls(self._client) if self._in_scope(pull)]
         except GitHubError as error:
             return replace(done, notes=(*notes, str(error)))
-        wanted = [wanted_of(pull, seen.admission(pull)) for pull in pulls]
+        wanted = [wanted_of(group, seen.admission) for group in by_head(pulls)]
+        # Now and then, or where a status is written anyway: a quiet sweep stays as cheap as it is.
+        asks = changed(wanted, memory.statuses) or self._now() - memory.swept_at >= HEARTBEAT
+        doubtful = bool(not dry_run and asks and not self._is_so(wanted, memory))
+        if doubtful:
+            memory = replace(memory, statuses={})
         due = in_order(changed(wanted, memory.statuses), memory.after)
         if dry_run:
             lines = [f"tell #{one.pull.number}: {one.state}, {one.text}" for one in due]
@@ -233,8 +275,18 @@ class Sweeper:
         heads = {one.head for one in wanted}
         open_ones = {head: said for head, said in memory.statuses.items() if head in heads}
         budget = Budget(until=began + self._options.seconds, reserve=self._options.reserve)
-        teller = Teller(self._client, self._look, url=self._url(seen), now=self._now, budget=budget)
-        memory = teller.tell(due, seen, replace(memory, statuses=open_ones))
+        teller = Teller(
+            self._client,
+            self._look,
+            url=self._url(seen),
+            now=self._now,
+            budget=budget,
+            doubtful=doubtful,
+        )
+        memory = replace(memory, statuses=open_ones)
+        if seen.session is not None and len(due) > _AHEAD:
+            self._forget(seen.session, memory, due)
+        memory = teller.tell(due, seen, memory)
         done = replace(
             done,
             pulls=len(pulls),
@@ -245,6 +297,24 @@ class Sweeper:
         if seen.session is not None:
             self._keep(seen.session, memory, done)
         return done
+
+    def _is_so(self, wanted: Sequence[Wanted], memory: SweepMemory) -> bool:
+        """Whether what is remembered is so, by one head, each time another.
+
+        A sweep that died, or had no memory to write to, may have told something else since.
+        """
+        told = [one for one in wanted if memory.statuses.get(one.head) == one.said]
+        if not told:
+            return True
+        one = told[int(self._now() // 60) % len(told)]
+        return stands(self._client, one.pull.head.sha, one.state, one.text, context=CONTEXT)
+
+    def _forget(self, session: GitHubSession, memory: SweepMemory, due: Sequence[Wanted]) -> None:
+        """Before many are told: if this sweep dies, the next one does not go by what was."""
+        heads = {one.head for one in due}
+        kept = {head: said for head, said in memory.statuses.items() if head not in heads}
+        ahead = replace(memory, statuses=kept, unfinished=len(due))
+        self._store.keep(self._repository, session, ahead)
 
     def _in_scope(self, pull: Pull) -> bool:
         return self._options.branches is None or pull.base.ref in self._options.branches

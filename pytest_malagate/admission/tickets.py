@@ -10,16 +10,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from pytest_malagate.github.control import READY
+from pytest_malagate.github.freeze_issues import moment_of
 from pytest_malagate.github.records import Issue, IssueEvent
 from pytest_malagate.queue.model import Task, Value
 
 MOST = 200
 """Tickets that one page of the ledger gives out."""
 
+SETTLED = 120.0
+"""Seconds after which every list shows what was labelled."""
+
 
 class Plan(Value, frozen=True, kw_only=True):
     """What is due: tasks with who asked, in order. `stale` are issues whose label asks for nothing.
 
+    Of a stale one it is not known yet: its own events may say that it asks anew (`asks_anew`).
     `until` is the last event that is dealt with when this is done.
     """
 
@@ -67,17 +72,30 @@ def histories(events: Iterable[IssueEvent], writer: str) -> dict[int, _History]:
     return found
 
 
+def asks_anew(task: Task, events: Iterable[IssueEvent]) -> IssueEvent | None:
+    """The event by which a task that has ended asks for a place again; None if none does.
+
+    The label has to have come after the task was handed out or, if it never was, got its ticket.
+    """
+    ready = [
+        e for e in events if e.event == "labeled" and e.label and e.label.name.lower() == READY
+    ]
+    last = max(ready, key=lambda event: event.id, default=None)
+    since = task.claim.at if task.claim is not None else task.added_at
+    return last if last is not None and moment_of(last.created_at) > int(since) else None
+
+
 def plan(
     ready: Sequence[Issue],
     events: Sequence[IssueEvent],
     tasks: Mapping[str, Task],
     *,
-    complete: bool,
     writer: str,
+    now: float = 0.0,
 ) -> Plan:
-    """What the labels ask for. `complete`: no event is missing since those that were dealt with.
+    """What the labels ask for. `events` are those since the last that were dealt with.
 
-    `writer` is the ledger's, who shows by labels what it says.
+    `writer` is the ledger's, who shows by labels what it says; `now` is in seconds since the epoch.
     """
     told, labelled = histories(events, writer), {issue.number: issue for issue in ready}
     asked: list[tuple[int, int, Issue]] = []
@@ -88,12 +106,12 @@ def plan(
         order = (history.asked.id if history.asked else 0, number, issue)
         if task is None:
             asked.append(order)
-        elif task.state == "waiting" and history.again:
+        elif task.state == "waiting" and history.again and _is_later(history.asked, task):
             withdraw.append((task.task, _who(history.asked, issue)))
             asked.append(order)
-        elif task.state == "finished" and history.asked is not None:
+        elif task.state == "finished" and history.asked and asks_anew(task, [history.asked]):
             asked.append(order)
-        elif task.state == "finished" and complete:
+        elif task.state == "finished":
             stale.append(number)
     asked.sort(key=lambda one: one[:2])
     add = [(f"#{n}", _who(told.get(n, _History()).asked, issue)) for _, n, issue in asked]
@@ -111,8 +129,13 @@ def plan(
         withdraw=tuple(withdraw),
         finish=tuple(finish),
         stale=tuple(sorted(stale)),
-        until=_until(events, told, labelled, full=len(add) <= MOST),
+        until=_until(events, told, labelled, full=len(add) <= MOST, now=now),
     )
+
+
+def _is_later(asked: IssueEvent | None, task: Task) -> bool:
+    """True if the label came after the ticket, so that events may be told again."""
+    return asked is not None and moment_of(asked.created_at) > int(task.added_at)
 
 
 def _until(
@@ -121,14 +144,20 @@ def _until(
     labelled: Mapping[int, Issue],
     *,
     full: bool,
+    now: float,
 ) -> int:
-    """Not past a label that the list does not show yet, nor past what did not fit."""
+    """Not past a label that the list does not show yet, nor past what did not fit.
+
+    What is not shown after SETTLED never will be: the issue is closed, moved or deleted.
+    """
     if not events or not full:
         return 0
     unseen = [
         history.asked.id
         for number, history in told.items()
-        if history.asked is not None and history.ended is None and number not in labelled
+        if history.asked is not None
+        and not (history.ended or number in labelled)
+        and not 0 < moment_of(history.asked.created_at) < now - SETTLED
     ]
     return min([events[-1].id, *(number - 1 for number in unseen)])
 

@@ -41,7 +41,7 @@ from pytest_malagate.local import STORE_VARIABLE
 from pytest_malagate.policy import CoordinatePolicy
 from pytest_malagate.report.coordination import Closing
 from pytest_malagate.report.text import plain
-from pytest_malagate.serial_gate import OnGitHub, on_github, store_at
+from pytest_malagate.serial_gate import OnGitHub, on_github
 
 REDRAW_SECONDS = 1.0
 AGENT_SECONDS = 3600.0
@@ -275,10 +275,9 @@ def _done_before(
 ) -> frozenset[str]:
     """The issues that an earlier run completed, by the ledger. Raises MachineryError."""
     named = options.store or os.environ.get(STORE_VARIABLE) or None
-    if named is not None and not Path(named).exists():
+    if named is not None and on_github(named) is None and not Path(named).exists():
         return frozenset()
-    store = store_at(named, place.place.state_path)
-    done = tasks_completed(store.ledger(place.gate.repository))
+    done = tasks_completed(place.gate.ledger())
     return done | {issue for issue in issues if task_of_issue(issue) in done}
 
 

@@ -30,14 +30,12 @@ def event(id: int, kind: str, number: int, by: str = "tina", label: str = READY)
     )
 
 
-def planned(
-    ready: list[int], events: list[IssueEvent], complete: bool = True, **tasks: str
-) -> Plan:
+def planned(ready: list[int], events: list[IssueEvent], **tasks: str) -> Plan:
     known = {
         f"#{name[1:]}": Task(repository="o/r", task=f"#{name[1:]}", ticket=1, state=state)
         for name, state in tasks.items()
     }
-    return plan([issue(number) for number in ready], events, known, complete=complete, writer=BOT)
+    return plan([issue(number) for number in ready], events, known, writer=BOT)
 
 
 def test_tickets_go_by_the_order_of_labelling_and_not_of_issues() -> None:
@@ -93,11 +91,6 @@ def test_labels_that_the_ledger_s_writer_moved_ask_for_nothing() -> None:
 def test_a_label_that_is_only_missing_from_a_list_withdraws_nothing() -> None:
     assert not planned([], [], _4="waiting").moves
     assert not planned([], [event(1, "unlabeled", 4, label="bug")], _4="waiting").moves
-
-
-def test_a_finished_task_s_label_is_stale_only_if_no_event_is_missing() -> None:
-    assert planned([4], [], _4="finished").stale == (4,)
-    assert planned([4], [], complete=False, _4="finished").stale == ()
 
 
 def test_a_labelling_that_the_list_does_not_show_yet_is_looked_at_again() -> None:

@@ -51,8 +51,11 @@ def _sqlite(folder: Path) -> Iterator[OpenStore]:
 
 @contextlib.contextmanager
 def _github(folder: Path, lag: int = 0) -> Iterator[OpenStore]:
-    """Over the twin. With `lag`, that many lists after each write show what stood before it."""
-    twin = Twin(folder)
+    """Over the twin. With `lag`, that many lists after each write show what stood before it.
+
+    What the answers look like is held against GitHub's description in tests/github.
+    """
+    twin = Twin(folder, checked=False)
     for name in (REPOSITORY, "owner/other"):
         made = twin.repository(name)
         made.commit("main", {"a.py": "x = 1"})
@@ -67,7 +70,6 @@ def _github(folder: Path, lag: int = 0) -> Iterator[OpenStore]:
             GitHubStore(connect).arm(name)
         twin.lagging(lag)
         yield lambda: GitHubStore(connect)
-        assert twin.violations == []
 
 
 def _no_time(_: float) -> None:

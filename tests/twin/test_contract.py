@@ -9,7 +9,6 @@ import pytest
 from tests.twin import Repository, Twin, api, contract, render_issues
 from tests.twin.conftest import Client
 
-
 DESCRIBED = [one for one in api.ROUTES if one.template != "/graphql"]
 """GraphQL has a description of another kind."""
 
