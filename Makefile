@@ -22,7 +22,7 @@ SHORT_TESTS ?= tests/gate tests/collect tests/policy tests/queue tests/report te
 
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test check lint format types workflows gate others wheel story torture bench docs lock clean
+.PHONY: help demo test check lint format types workflows gate others wheel story simulation torture bench docs lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):[^#]*## /\1	/p' $(firstword $(MAKEFILE_LIST)) | awk -F '\t' '{ printf "%-8s  %s\n", $$1, $$2 }'
@@ -83,6 +83,9 @@ wheel: $(VENV)/.dev ## build the wheel, install it alone, run the demo from it
 
 story: $(VENV)/.dev ## a fork's pull request from its first failure to its acceptance, on a GitHub of our own
 	$(ACTIVATED) python -m tests.action.story
+
+simulation: $(VENV)/.dev ## a thousand tasks while events are lost, runs die and GitHub is down for an hour
+	$(ACTIVATED) python -m tests.simulation --tasks 1000
 
 torture: $(VENV)/.dev ## hours: the queue under kill -9, every fault of GitHub's, the suite ROUNDS times
 	$(ACTIVATED) MALAGATE_TORTURE=1 python -m pytest -q -s tests/queue/test_interleavings.py

@@ -898,6 +898,90 @@ _ADMISSION = _rows(
         "inconclusive",
     ),
     (
+        "freeze.api",
+        "GitHub could not be asked whether the repository is frozen",
+        "A list that did not come, or not whole, is no proof that nothing is frozen.",
+        "Wait for GitHub, or look at the token's permissions; the next sweep looks again.",
+        "inconclusive",
+    ),
+    (
+        "freeze.control-missing",
+        "There is no control issue",
+        "The control issue is the sign that the repository may be open. It was never made, "
+        "was deleted, was moved elsewhere, or has lost its label.",
+        "Run the mode admit once if there never was one; otherwise put the label "
+        "malagate:control back on it.",
+        "inconclusive",
+    ),
+    (
+        "freeze.control-ambiguous",
+        "Several issues carry the control issue's label",
+        "Whoever may label could offer an issue of their own as the ledger, and so forget the"
+        " freezes.",
+        "Take malagate:control off all but the real one, and name its number: github:OWNER/REPO#N.",
+        "inconclusive",
+    ),
+    (
+        "freeze.control-closed",
+        "The control issue is closed",
+        "An open control issue is the sign that the repository may be open.",
+        "Reopen it.",
+        "inconclusive",
+    ),
+    (
+        "freeze.control-unlabelled",
+        "The control issue has lost its label",
+        "Anybody who may triage can take a label off, and that clears nothing.",
+        "Put the label malagate:control back on it.",
+        "inconclusive",
+    ),
+    (
+        "freeze.control-edited",
+        "The control issue's text was edited",
+        "It holds the number of the ledger's newest page, without which nobody sees that "
+        "pages were deleted.",
+        "Restore the text from the issue's edit history; or an admin comments /gate rearm.",
+        "inconclusive",
+    ),
+    (
+        "freeze.label-missing",
+        "The label malagate:frozen is gone",
+        "Deleting or renaming it takes it off every issue, and so hides every freeze that was"
+        " set by it.",
+        "Make the label again, and put it back where it was.",
+        "inconclusive",
+    ),
+    (
+        "freeze.ledger-behind",
+        "The list of comments is behind the ledger",
+        "GitHub shows fewer pages than were written: its lists lag, or the newest pages were "
+        "deleted.",
+        "Wait a minute; if it stays, an admin looks at what was deleted and comments /gate rearm.",
+        "inconclusive",
+    ),
+    (
+        "freeze.ledger-hole",
+        "A page of the ledger is missing",
+        "What it said, perhaps a freeze, is not known.",
+        "An admin looks at what was lost and comments /gate rearm, which stays frozen until "
+        "it is cleared.",
+        "inconclusive",
+    ),
+    (
+        "freeze.ledger-edited",
+        "A page of the ledger was edited",
+        "Pages are written once. What an edited one said before, perhaps a freeze, is not known.",
+        "An admin looks at the comment's edit history and comments /gate rearm.",
+        "inconclusive",
+    ),
+    (
+        "freeze.ledger-damaged",
+        "A page of the ledger cannot be read",
+        "Its digest is wrong, or another version of malagate wrote it.",
+        "Use the newest version everywhere; if that is not it, an admin comments /gate rearm.",
+        "inconclusive",
+    ),
+    (
         "queue.waiting",
         "An earlier task is not finished",
         "One task at a time lands, in the order in which they became ready.",

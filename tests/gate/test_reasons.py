@@ -25,7 +25,7 @@ from pytest_malagate.gate.reasons import (
 PACKAGE = Path(pytest_malagate.__file__).parent
 FAMILIES = sorted({code.partition(".")[0] for code in REASONS})
 CODE_LIKE = re.compile(rf"(?:{'|'.join(FAMILIES)})\.[a-z]+(?:-[a-z]+)*")
-FILES_AND_MODULES = re.compile(r".*\.(?:py|json|jsonl|xml|yaml|yml|md|db|toml|lcov)")
+FILES_AND_MODULES = re.compile(r".*\.(?:py|json|jsonl|log|xml|yaml|yml|md|db|toml|lcov)")
 COVERAGE_MODULES = {f"coverage.{module.name}" for module in pkgutil.iter_modules(coverage.__path__)}
 OTHER_DOTTED_WORDS = {
     # keys of the policy, in its dotted notation
