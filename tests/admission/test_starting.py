@@ -26,9 +26,7 @@ DISPATCH = r"/dispatches$"
 @pytest.fixture(params=[0, 3], ids=["", "lists lag"])
 def scene(request: pytest.FixtureRequest, twin: Twin) -> Iterator[Scene]:
     """What it holds is true while lists are up to date, and while they lag."""
-    twin.checked = (
-        not request.param
-    )  # comparing with the description takes its time: once is enough
+    twin.checked = not request.param  # it takes its time: once is enough
     made = Scene(twin)
     twin.lagging(int(request.param))
     with processes_apart():
