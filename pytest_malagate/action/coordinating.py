@@ -43,11 +43,11 @@ _UNTOLD = frozenset({"poll", "idle"})
 Sleep = Callable[[float], Awaitable[None]]
 
 
-def coordinate(job: Job, environ: Mapping[str, str]) -> int | ExitCode:
+def coordinate(job: Job) -> int | ExitCode:
     """Coordinates once. Raises MachineryError, UsageError, PolicyError."""
     desk = open_desk(job, group=GROUP)
     try:
-        return _coordinated(desk, environ, _sleep_of(job))
+        return _coordinated(desk, _sleep_of(job))
     finally:
         desk.close()
 
@@ -65,18 +65,18 @@ def _sleep_of(job: Job) -> Sleep:
     return sleep
 
 
-def _coordinated(desk: Desk, environ: Mapping[str, str], sleep: Sleep) -> int | ExitCode:
+def _coordinated(desk: Desk, sleep: Sleep) -> int | ExitCode:
     job, runner = desk.job, desk.job.runner
     policy = base_policy(desk.client, runner.default_branch, job.inputs.policy).coordinate
     swept = sweeper_of(desk).sweep(dry_run=job.inputs.dry_run)
     if swept.problem is not None:
         raise MachineryError(f"nothing was started: {swept.problem}")
-    epic, apart = environ.get("MALAGATE_INPUT_EPIC", "").strip() or None, Apart()
+    epic, apart = job.inputs.epic or None, Apart()
     provider = GitHubProvider(desk.client, epic_id=epic, apart=apart)
     config = _config(desk, policy, epic)
     if job.inputs.dry_run:
         return _would_start(provider, config)
-    spawn = _spawner(desk, policy, environ, apart, sleep)
+    spawn = _spawner(desk, policy, apart, sleep)
     result, told = asyncio.run(_run(provider, config, spawn, now=job.now, sleep=sleep))
     say(f"{result.exit_reason}: {_counts(result)}")
     write_summary(runner.step_summary, [summary(result, told)])
@@ -101,12 +101,10 @@ def _config(desk: Desk, wanted: CoordinatePolicy, epic: str | None) -> Coordinat
 def _spawner(
     desk: Desk,
     policy: CoordinatePolicy,
-    environ: Mapping[str, str],
     apart: Apart,
     sleep: Sleep,
 ) -> Spawn:
-    ask = environ.get("MALAGATE_INPUT_ASK", "").strip()
-    login = environ.get("MALAGATE_INPUT_ASSIGN", "").strip()
+    ask, login = desk.job.inputs.ask, desk.job.inputs.assign
     if ask and login:
         raise UsageError("inputs ask and assign: name one of them")
     now, runner = desk.job.now, desk.job.runner
@@ -128,7 +126,7 @@ def _spawner(
         desk.client,
         workflow=policy.workflow,
         actor=f"run {runner.run_id}",
-        add=bool(environ.get("MALAGATE_INPUT_EPIC", "").strip()),
+        add=bool(desk.job.inputs.epic),
         apart=apart,
         now=now,
         sleep=sleep,

@@ -31,13 +31,10 @@ _BY_EVENT: dict[str, Mode] = {
     "issues": "admit",
     "schedule": "admit",
 }
-_QUEUE: dict[Mode, Callable[[Job], ExitCode]] = {
+_QUEUE: dict[Mode, Callable[[Job], int | ExitCode]] = {
     "admit": admit,
     "freeze": freeze,
     "unfreeze": unfreeze,
-}
-_ON_A_SCHEDULE: dict[Mode, Callable[[Job, Mapping[str, str]], int | ExitCode]] = {
-    "reconcile": reconcile,
     "coordinate": coordinate,
 }
 
@@ -95,8 +92,8 @@ def _run(mode: Mode, job: Job, environ: Mapping[str, str]) -> int | ExitCode:
         return post_deploy(job, environ)
     if mode in _QUEUE:
         return _QUEUE[mode](job)
-    if mode in _ON_A_SCHEDULE:
-        return _ON_A_SCHEDULE[mode](job, environ)
+    if mode == "reconcile":
+        return reconcile(job, environ)
     run_command(runner, inputs, environ)  # its evidence is judged, not its exit code
     client = Client(inputs.token, runner.repository, api_url=runner.api_url, manners=job.manners)
     try:

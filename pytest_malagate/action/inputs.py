@@ -47,6 +47,10 @@ class Inputs(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
     command: str = ""
     store: OnGitHub | None = None
+    gate_workflow: str = ""
+    epic: str = ""
+    ask: str = ""
+    assign: str = ""
     dry_run: bool = False
     job: str = ""
     shard: str = ""
@@ -68,6 +72,10 @@ def read_inputs(environ: Mapping[str, str]) -> Inputs:
         reason=given("reason"),
         command=given("command"),
         store=_store(given("store")),
+        gate_workflow=given("gate-workflow"),
+        epic=given("epic"),
+        ask=given("ask"),
+        assign=given("assign"),
         dry_run=_flag("dry-run", given("dry-run")),
         job=_NAME_UNSAFE.sub("-", environ.get("MALAGATE_JOB", "")),
         shard=_shard(environ),

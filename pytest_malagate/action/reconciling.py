@@ -72,7 +72,7 @@ def _upkeep(desk: Desk, environ: Mapping[str, str], tick: Callable[[], object]) 
     job, runner = desk.job, desk.job.runner
     policy = base_policy(desk.client, runner.default_branch, job.inputs.policy)
     agent, ref = policy.coordinate.workflow, runner.default_branch
-    named = environ.get("MALAGATE_INPUT_GATE_WORKFLOW", "").strip()
+    named = job.inputs.gate_workflow
     own = runner.workflow.rpartition("/")[2]
     settings = UpkeepSettings(
         ref=ref,
