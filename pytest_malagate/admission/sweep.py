@@ -39,7 +39,7 @@ from pytest_malagate.github.pulls import open_pulls
 from pytest_malagate.github.records import IssueEvent, Pull
 from pytest_malagate.github.session import GitHubSession
 from pytest_malagate.github.statuses import stands
-from pytest_malagate.github.store import GitHubStore
+from pytest_malagate.github.store import GitHubStore, close_cleared
 from pytest_malagate.github.sweep_memory import SweepMemory, read_memory
 from pytest_malagate.queue.answers import Admission
 from pytest_malagate.queue.model import Value
@@ -202,12 +202,20 @@ class Sweeper:
         if over:
             self._store.take_over(self._repository)
         came = self._clears.look_after(session.state, self._hidden(session))
+        self._hide_cleared(session)
         return Swept(
             taken_over=over,
             cleared=came.cleared,
             put_back=(*came.put_back, *came.reopened),
             notes=came.notes,
         )
+
+    def _hide_cleared(self, session: GitHubSession) -> None:
+        """Issues of freezes that were cleared, and that still show one."""
+        cleared, standing = session.state.cleared, set(session.state.issues.values())
+        for issue in session.labels.issues():
+            if issue.number in cleared and issue.number not in standing:
+                close_cleared(self._client, issue.number, session.control.writer)
 
     def _hidden(self, session: GitHubSession) -> list[int]:
         """Freezes of the ledger that no open, labelled issue shows."""

@@ -52,13 +52,13 @@ class Teller:
     def tell(self, due: Sequence[Wanted], last: Look, memory: SweepMemory) -> SweepMemory:
         """Tells them in this order, and returns what is to be remembered."""
         told, after = dict(memory.statuses), memory.after
-        left = 0
+        left, planned_on = 0, last
         for index, planned in enumerate(due):
             if self._is_used_up():
                 self.notes.append("the budget of this sweep is used up; the next one goes on")
                 left = len(due) - index
                 break
-            one, last = self._still(planned, last)
+            one, last = self._still(planned, planned_on, last)
             try:
                 self._set(one, last)
             except GitHubError as error:
@@ -80,10 +80,14 @@ class Teller:
         set_status(self._client, sha, one.state, one.text, self._url, context=CONTEXT)
         self.written += 1
 
-    def _still(self, one: Wanted, last: Look) -> tuple[Wanted, Look]:
-        if one.state != "success" or self._now() - last.at <= LOOK_AGAIN:
+    def _still(self, one: Wanted, planned_on: Look, last: Look) -> tuple[Wanted, Look]:
+        """A plan to admit is as old as the look that it was made on, and not as the newest."""
+        if one.state != "success":
             return one, last
-        last = self._look()
+        if self._now() - last.at > LOOK_AGAIN:
+            last = self._look()
+        if last is planned_on:
+            return one, last
         return wanted_of((one.pull, *one.others), last.admission), last
 
     def _is_used_up(self) -> bool:

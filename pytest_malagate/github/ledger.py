@@ -134,13 +134,21 @@ class State:
             for oldest in list(self.cleared)[: max(len(self.cleared) - FINISHED_KEPT, 0)]:
                 del self.cleared[oldest]
 
+    def link(self, number: int, issue: int, moment: str) -> None:
+        """A freeze's issue. One that was opened after the freeze was cleared is cleared, too."""
+        if number in self.freezes:
+            self.issues[number] = issue
+        else:
+            self.cleared[issue] = moment
+
     def turn(self, page: Page, moment: str) -> None:
         """Applies the page that follows. `moment` is GitHub's time of its comment."""
         for task in page.tasks:
             self.put(task)
-        self.issues |= page.issues
         for freeze in page.freezes:
             self.freezes[freeze.id] = freeze
+        for number, issue in page.issues.items():
+            self.link(number, issue, moment)
         for number in page.cleared:
             self.clear(number, moment)
         self.numbers |= page.numbers

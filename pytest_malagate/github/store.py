@@ -261,7 +261,7 @@ class GitHubStore:
         self._cursors.pop(repository.lower(), None)
         self._show_tasks(repository, state, session)
         self._hide_cleared(repository, control, state, session)
-        links = self._open_issues(repository, session)
+        links = self._open_issues(repository, session, after)
         if links:
             after = self._link(repository, book, after, links)
         self._show(repository, control, after, read_memory(control.memory))
@@ -280,15 +280,16 @@ class GitHubStore:
             if number is not None and task.state != was:
                 self._view(partial(show_task, client, number, task, was))
 
-    def _open_issues(self, repository: str, session: GitHubSession) -> dict[int, int]:
-        """Opens the issues of the freezes that a session set: each freeze's issue."""
+    def _open_issues(self, repository: str, session: GitHubSession, after: State) -> dict[int, int]:
+        """Opens the issues of the freezes that a session set and that stand: each one's issue."""
         client, links = self.client(repository), {}
 
         def opened(freeze: Freeze) -> None:
             links[freeze.id] = open_for(client, freeze, repository)
 
         for freeze in session.new_freezes:
-            self._view(partial(opened, freeze))
+            if freeze.id in after.freezes:  # else somebody cleared it in between
+                self._view(partial(opened, freeze))
         return links
 
     def _link(self, repository: str, book: Book, state: State, links: dict[int, int]) -> State:

@@ -401,3 +401,32 @@ def test_a_task_that_was_given_back_keeps_the_ticket_that_it_got_then(floor: Flo
     floor.twin.lagging(0)
     assert not floor.sweep().moved
     assert floor.gate().task(task.task) == back
+
+
+def test_after_a_new_look_nobody_is_admitted_by_the_old_one(floor: Floor) -> None:
+    """A sweep that had to wait sees a freeze that was set meanwhile, for all whom it still tells."""
+    pulls = [floor.pull(f"t{n}") for n in range(3)]
+    waited: list[float] = []
+
+    def waits(incoming: Any) -> None:
+        if incoming.method == "GET" and incoming.path.endswith("/pulls") and not waited:
+            waited.append(1.0)
+            floor.gate().freeze("on fire", MAJA)
+            floor.twin.advance(60)
+
+    floor.sweep(before=waits)
+    assert {(floor.told(pull) or ("",))[0] for pull in pulls} == {"failure"}
+
+
+def test_the_issue_of_a_cleared_freeze_does_not_go_on_to_show_one(floor: Floor) -> None:
+    floor.gate().freeze("on fire", MAJA)
+    floor.twin.lagging(0)
+    (issue,) = floor.frozen_issues()
+    floor.twin.faults.add("forbidden", method="DELETE", times=9)
+    floor.twin.faults.add("forbidden", method="PATCH", path=rf"/issues/{issue.number}$", times=9)
+    floor.gate().unfreeze(MAJA, "out")
+    floor.twin.faults.clear()
+    assert floor.frozen_issues() == [issue]
+    floor.sweep()
+    assert floor.frozen_issues() == []
+    assert not floor.gate().status().frozen

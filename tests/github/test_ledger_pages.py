@@ -127,6 +127,16 @@ def test_a_page_that_was_sent_twice_counts_once() -> None:
     assert state_of(comments).seq == 2
 
 
+def test_the_issue_of_a_freeze_that_was_cleared_meanwhile_is_cleared_too() -> None:
+    """Its issue is opened after the page that sets it, and somebody may clear it in between."""
+    freeze = Freeze(id=1, reason="on fire", actor="tina", at=1.0, mode="pause")
+    setting = added(None, "a", freezes=(freeze,))
+    clearing = added(setting, "b", cleared=(1,))
+    linking = added(clearing, "c", issues={1: 12})
+    state = state_of([comment(n, page) for n, page in enumerate((setting, clearing, linking))])
+    assert (state.freezes, state.issues, list(state.cleared)) == ({}, {}, [12])
+
+
 @pytest.mark.parametrize(
     ("body", "by"),
     [
