@@ -8,18 +8,11 @@ writing anything.
 
 from __future__ import annotations
 
-import time
-from urllib.parse import quote
-
 from pytest_malagate.errors import MachineryError
-from pytest_malagate.github.client import Client, GitHubError
-from pytest_malagate.github.dispatch import CLOCK_SKEW
-from pytest_malagate.github.records import JobsPage, Run, RunsPage, Value
+from pytest_malagate.github.client import Client
+from pytest_malagate.github.dispatch import runs_of_title
+from pytest_malagate.github.records import JobsPage, Run, Value
 from pytest_malagate.queue.serial import SerialGate
-from pytest_malagate.report.text import plain
-
-_LISTED = 1000
-"""Runs that GitHub lists at most of those that a filter leaves."""
 
 _LOOKS = 10
 
@@ -38,30 +31,11 @@ def runs_of_claim(client: Client, workflow: str, claim: str, since: float) -> Cl
     lags. Raises GitHubError, also where the list is too long to be read whole.
     """
     evicted = 0
-    for run in _titled(client, workflow, claim, since):
+    for run in runs_of_title(client, workflow, claim, created_since=since):
         if not _was_evicted(client, run):
             return ClaimedRuns(counts=run, evicted=evicted)
         evicted += 1
     return ClaimedRuns(evicted=evicted)
-
-
-def _titled(client: Client, workflow: str, claim: str, since: float) -> list[Run]:
-    """The oldest first."""
-    begin = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(since - CLOCK_SKEW))
-    pages = client.pages(
-        f"/actions/workflows/{quote(workflow, safe='')}/runs",
-        RunsPage,
-        whole=True,
-        event="workflow_dispatch",
-        created=f">={begin}",
-    )
-    read = list(pages)
-    if read and read[0].total_count > _LISTED:
-        name = plain(workflow, 80)
-        text = f"{read[0].total_count} runs of {name} since {begin}, and GitHub lists {_LISTED}"
-        raise GitHubError(text)
-    found = {run.id: run for page in read for run in page.workflow_runs}
-    return [found[number] for number in sorted(found) if claim in found[number].display_title]
 
 
 def _was_evicted(client: Client, run: Run) -> bool:

@@ -27,13 +27,17 @@ from pytest_malagate.github.ledger import (
 )
 from pytest_malagate.github.records import Comment
 from pytest_malagate.queue.model import Entry, Freeze, FreezeMode
-from pytest_malagate.queue.store import ConflictError, FreezeTrouble
+from pytest_malagate.queue.store import ConflictError, Counter, FreezeTrouble
 
 LOOKS = 40
 """How often a list that lags is read again, at most."""
 
 _COUNTED = 5
 """Looks for which a list that has fewer comments than the issue counts is taken to lag."""
+
+_COUNTERS: tuple[Counter, ...] = ("ticket", "fence", "freeze")
+_GAP = 1000
+"""What a new beginning leaves out of each count: pages that are lost may have given these."""
 
 _PAGES_BACK = 50
 _CHECKPOINT_EVERY = 40
@@ -143,7 +147,8 @@ class Book:
         `page` holds the entry that says who asked for it; the rest is filled in.
         """
         seq, state = self._salvaged()
-        entry, number = page.entries[0], state.numbers.get("freeze", 0) + 1
+        numbers = {name: state.numbers.get(name, 0) + _GAP for name in _COUNTERS}
+        entry, number = page.entries[0], numbers["freeze"]
         freeze = Freeze(
             id=number,
             reason="the ledger was begun anew: look at what it may have lost before clearing this",
@@ -159,7 +164,7 @@ class Book:
             root=True,
             entries=entries,
             freezes=(freeze,),
-            numbers={"freeze": number},
+            numbers=numbers,
         )
         after = state.copy()
         after.turn(page, "")
@@ -181,7 +186,7 @@ class Book:
             page = written.page
             if page is not None and page.seq > seq:
                 seq = page.seq
-                state.turn(page, written.moment)
+                state.turn(page, written.moment, salvaged=True)
         return max(seq, self._control.head.page[0] if self._control.head else 0), state
 
     def _with_checkpoint(self, page: Page, state: State, after: State) -> Page:

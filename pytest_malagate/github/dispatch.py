@@ -50,7 +50,14 @@ def dispatch(client: Client, workflow: str, ref: str, inputs: Mapping[str, str])
 
 
 def run_of_title(client: Client, workflow: str, words: str, *, created_since: float) -> Run | None:
-    """The oldest dispatched run of a workflow whose title holds `words`; None if none is listed.
+    """The oldest of `runs_of_title`; None if none is listed."""
+    return next(iter(runs_of_title(client, workflow, words, created_since=created_since)), None)
+
+
+def runs_of_title(
+    client: Client, workflow: str, words: str, *, created_since: float
+) -> tuple[Run, ...]:
+    """The dispatched runs of a workflow whose title holds `words`, the oldest first.
 
     `created_since` is in seconds since the epoch; clocks may differ by CLOCK_SKEW. The list lags.
     Raises GitHubError, also where the list is too long to be read as a whole.
@@ -69,8 +76,8 @@ def run_of_title(client: Client, workflow: str, words: str, *, created_since: fl
     if read and read[0].total_count > _LISTED:
         text = f"{read[0].total_count} runs of {plain(workflow, 80)} were begun since {since}"
         raise GitHubError(f"{text}; GitHub lists {_LISTED}")
-    runs = [run for page in read for run in page.workflow_runs if words in run.display_title]
-    return min(runs, key=lambda run: run.id, default=None)
+    found = {run.id: run for page in read for run in page.workflow_runs}
+    return tuple(found[number] for number in sorted(found) if words in found[number].display_title)
 
 
 def start(

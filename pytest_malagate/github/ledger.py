@@ -141,14 +141,19 @@ class State:
         else:
             self.cleared[issue] = moment
 
-    def turn(self, page: Page, moment: str) -> None:
-        """Applies the page that follows. `moment` is GitHub's time of its comment."""
+    def turn(self, page: Page, moment: str, *, salvaged: bool = False) -> None:
+        """Applies the page that follows. `moment` is GitHub's time of its comment.
+
+        `salvaged`: pages before it may be lost, so an issue of a freeze that nobody knows is none
+        of a freeze that was cleared; whoever finds it with its label takes it for a new one.
+        """
         for task in page.tasks:
             self.put(task)
         for freeze in page.freezes:
             self.freezes[freeze.id] = freeze
         for number, issue in page.issues.items():
-            self.link(number, issue, moment)
+            if number in self.freezes or not salvaged:
+                self.link(number, issue, moment)
         for number in page.cleared:
             self.clear(number, moment)
         self.numbers |= page.numbers

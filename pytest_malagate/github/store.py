@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 
+from pytest_malagate.errors import MachineryError
 from pytest_malagate.github.book import Book
 from pytest_malagate.github.client import Client, GitHubError
 from pytest_malagate.github.control import (
@@ -42,7 +43,7 @@ from pytest_malagate.github.records import Issue
 from pytest_malagate.github.session import GitHubSession
 from pytest_malagate.github.sweep_memory import SweepMemory, read_memory, write_memory
 from pytest_malagate.queue.model import Entry, Freeze, FreezeMode, Task
-from pytest_malagate.queue.store import ConflictError, FreezeTrouble
+from pytest_malagate.queue.store import FreezeTrouble
 
 Connect = Callable[[str], Client]
 _ISSUE_TASK = re.compile(r"#([1-9][0-9]{0,8})")
@@ -307,7 +308,7 @@ class GitHubStore:
         after.issues |= links
         try:
             return book.add(page, state, after)
-        except (ConflictError, GitHubError) as error:
+        except MachineryError as error:  # of whatever kind: the freeze itself is on the ledger
             self.warnings.append(str(error))
             return after
 

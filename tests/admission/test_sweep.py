@@ -430,3 +430,16 @@ def test_the_issue_of_a_cleared_freeze_does_not_go_on_to_show_one(floor: Floor) 
     floor.sweep()
     assert floor.frozen_issues() == []
     assert not floor.gate().status().frozen
+
+
+def test_a_freeze_that_is_on_the_ledger_is_set_whatever_becomes_of_its_issue(floor: Floor) -> None:
+    def edits(incoming: Any) -> None:
+        if (incoming.method, incoming.path) == ("POST", f"/repos/{NAME}/issues"):
+            pages = [c for c in floor.control.comments if "malagate:ledger" in c.body]
+            pages[-1].edit("nothing happened")
+
+    store = floor.store(before=edits)
+    assert floor.gate(store).freeze("on fire", MAJA).id == 1
+    assert any("page 1 of the ledger is missing" in one for one in store.warnings)
+    floor.twin.lagging(0)
+    assert floor.gate().status().frozen
