@@ -8,6 +8,7 @@ import pytest
 
 from tests.twin import Repository, Twin, api, contract, render_issues
 from tests.twin.conftest import Client
+from tests.twin.routing import Incoming
 
 UNDESCRIBED = ("/graphql", "/user")
 """GraphQL has a description of another kind; the excerpt holds what is a repository's."""
@@ -38,7 +39,7 @@ def test_an_answer_without_a_field_is_noticed(
 
     monkeypatch.setattr(render_issues, "issue", lacking)
     client.get("/issues/1")
-    assert "'title' is a required property" in take(twin)
+    assert '"title" is a required property' in take(twin)
 
 
 def test_a_wrong_type_deep_in_a_list_is_noticed(
@@ -54,7 +55,43 @@ def test_a_request_that_is_taken_but_not_described_is_noticed(
     twin: Twin, repo: Repository, client: Client
 ) -> None:
     client.get("/issues", params={"state": "opn"})
-    assert "GET /repos/{owner}/{repo}/issues: request" in take(twin)
+    assert "GET /repos/{owner}/{repo}/issues: request: state: " in take(twin)
+
+
+@pytest.mark.parametrize(
+    ("query", "told"),
+    [
+        ({"per_page": "many"}, 'per_page: "many" is not of type "integer"'),
+        ({"lables": "bug"}, "lables: no such parameter"),
+    ],
+)
+def test_a_parameter_that_github_would_not_read_is_noticed(
+    twin: Twin, repo: Repository, client: Client, query: dict[str, str], told: str
+) -> None:
+    operation = contract.operation("/repos/{owner}/{repo}/issues", "GET")
+    route = next(one for one in api.ROUTES if one.template.endswith("{repo}/issues"))
+    arguments = {"owner": "acme", "repo": "shop"}
+    incoming = Incoming("GET", "/repos/acme/shop/issues", query, b"", {})
+    assert contract.asked(operation, route, arguments, incoming) == [told]
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        (b"", ["a body is missing"]),
+        (b'{"state": "success"}', []),
+        (b'{"state": "succes", "description": null}', ['state: "succes" is not one of ']),
+        (b'{"state": "success", "target_url": 7}', ["target_url: 7 is not of types "]),
+    ],
+)
+def test_a_body_is_compared(body: bytes, told: list[str]) -> None:
+    template = "/repos/{owner}/{repo}/statuses/{sha}"
+    route = next(one for one in api.ROUTES if one.template == template)
+    arguments = {"owner": "acme", "repo": "shop", "sha": "a" * 40}
+    incoming = Incoming("POST", "/repos/acme/shop/statuses/a", {}, body, {})
+    found = contract.asked(contract.operation(template, "POST"), route, arguments, incoming)
+    assert len(found) == len(told)
+    assert all(one.startswith(start) for one, start in zip(found, told, strict=True)), found
 
 
 def test_a_failure_of_the_twin_is_noticed(

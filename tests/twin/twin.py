@@ -77,7 +77,7 @@ class Twin:
         self.url = API
         self.blob_url = ""
         if checked is None:
-            checked = importlib.util.find_spec("openapi_core") is not None
+            checked = importlib.util.find_spec("jsonschema_rs") is not None
         self.checked = checked
         self.in_request = False
         self._ids = dict(FIRST_IDS)
@@ -93,7 +93,7 @@ class Twin:
 
         if not self._serving:
             if self.checked:
-                contract.description()  # loaded here, so that no request has to wait for it
+                contract.prepare()
             self.url, self.blob_url = self._stop.enter_context(serving(self))
         self._serving += 1
         try:
