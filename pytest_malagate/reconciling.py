@@ -25,9 +25,8 @@ from pytest_malagate.gate.commit import judge_commits
 from pytest_malagate.gate.judge import evaluate
 from pytest_malagate.gate.retry import RetryState
 from pytest_malagate.local import LocalGate, Place, write_file
-from pytest_malagate.queue.model import Person, Stage, Task
+from pytest_malagate.queue.model import Person, Stage, Task, lapsed
 from pytest_malagate.queue.serial import SerialGate
-from pytest_malagate.queue.turns import lapsed
 from pytest_malagate.reconcile.answers import Verdict
 from pytest_malagate.reconcile.checks import Check, Finding
 from pytest_malagate.reconcile.claims import LapsedClaims

@@ -19,8 +19,7 @@ from pytest_malagate.github.control import ACTIVE, READY
 from pytest_malagate.github.issues import add_labels, issue_of, take_off
 from pytest_malagate.github.records import IssueEvent
 from pytest_malagate.github.store import issue_number
-from pytest_malagate.queue.model import Task
-from pytest_malagate.queue.turns import lapsed
+from pytest_malagate.queue.model import Task, abandoned
 from pytest_malagate.reconcile.checks import Finding
 from pytest_malagate.reconcile.claims import LapsedClaims
 
@@ -94,7 +93,7 @@ class VanishedHolders:
     def find(self) -> Iterable[Finding]:
         """See `LapsedClaims`."""
         now, tasks = self._outlook.now(), self._outlook.tasks
-        if any(task.state == "active" and lapsed(task, now) for task in tasks):
+        if any(abandoned(task, now) for task in tasks):
             return self._claims.find()
         return ()
 

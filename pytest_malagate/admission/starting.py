@@ -25,10 +25,9 @@ from pytest_malagate.github.issues import add_labels
 from pytest_malagate.github.labels import NEEDS_HUMAN
 from pytest_malagate.github.records import Run, Value
 from pytest_malagate.github.store import GitHubStore, issue_number
-from pytest_malagate.queue.model import Claim, Task
+from pytest_malagate.queue.model import Claim, Task, lapsed
 from pytest_malagate.queue.serial import LEASE_SECONDS, SerialGate
 from pytest_malagate.queue.store import FreezeTrouble
-from pytest_malagate.queue.turns import lapsed
 
 SETTLE_SECONDS = 180.0
 """How long a run that was asked for may stay out of GitHub's lists."""

@@ -36,9 +36,8 @@ from pytest_malagate.admission.run_checks import (
 from pytest_malagate.admission.starting import HOLDER, Starter
 from pytest_malagate.github.store import GitHubStore
 from pytest_malagate.github.sweep_memory import read_memory
-from pytest_malagate.queue.model import Person, Stage, Task, Value
+from pytest_malagate.queue.model import Person, Stage, Task, Value, lapsed
 from pytest_malagate.queue.serial import SerialGate
-from pytest_malagate.queue.turns import lapsed
 from pytest_malagate.reconcile.answers import Budget, Sweep, Unblocked
 from pytest_malagate.reconcile.checks import Check
 from pytest_malagate.reconcile.config import ReconcileConfig

@@ -7,9 +7,8 @@ import time
 from collections.abc import Callable, Sequence
 
 from pytest_malagate.coordinate.issues import Issue
-from pytest_malagate.queue.model import Task
+from pytest_malagate.queue.model import Task, abandoned
 from pytest_malagate.queue.serial import SerialGate
-from pytest_malagate.queue.turns import lapsed
 
 
 class StoreProvider:
@@ -32,5 +31,5 @@ class StoreProvider:
 def _issue(task: Task, now: float) -> Issue:
     # No time of a change is told: among issues alike the newest would go first, and not the
     # earliest ticket.
-    held = task.state == "active" and not lapsed(task, now)
+    held = task.state == "active" and not abandoned(task, now)
     return Issue(id=task.task, title=task.task, status="in_progress" if held else "ready")

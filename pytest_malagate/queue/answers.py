@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pytest_malagate.queue.model import MODES, Freeze, FreezeMode, Task, Value
+from pytest_malagate.queue.model import MODES, Freeze, FreezeMode, Task, Value, abandoned
 
 
 class SerialRules(Value, frozen=True, kw_only=True):
@@ -115,9 +115,9 @@ def next_step(
     """What happens next, in one line."""
     if reading.frozen:
         return "a maintainer clears the freeze: malagate unfreeze --reason WHY"
-    lapsed = [task for task in active if task.claim and task.claim.lease_until <= now]
-    if lapsed:
-        return f"the lease of {lapsed[0].task} has ended: the next claim takes it over"
+    free = [task for task in active if abandoned(task, now)]
+    if free:
+        return f"the lease of {free[0].task} has ended: the next claim takes it over"
     if active:
         done = f"malagate queue finish {active[0].task}"
         return f"when {active[0].task} is finished ({done}), the next task may be claimed"

@@ -25,6 +25,9 @@ STAGES: tuple[Stage, ...] = ("work", "gate", "review", "landing", "deployed")
 HUMAN_STAGES: frozenset[Stage] = frozenset({"review"})
 """Stages that a person ends: nobody else advances a task out of them, or past them."""
 
+HELD_STAGES: frozenset[Stage] = frozenset({"work", "gate"})
+"""Stages in which a task needs its holder. Later ones are others' work, whatever its lease says."""
+
 MODES: tuple[FreezeMode, ...] = ("drain", "pause", "hard")
 """From the mildest: what runs may land; nothing starts or lands; what runs is told to stop."""
 
@@ -54,6 +57,16 @@ class Task(Value, frozen=True, kw_only=True):
     added_at: float = 0.0
     changed_at: float = 0.0
     claim: Claim | None = None
+
+
+def lapsed(task: Task, now: float) -> bool:
+    """True if nobody holds the task, or not any more."""
+    return task.claim is None or task.claim.lease_until <= now
+
+
+def abandoned(task: Task, now: float) -> bool:
+    """True if a task that needs a holder has none any more: the next claim takes it over."""
+    return task.state == "active" and task.stage in HELD_STAGES and lapsed(task, now)
 
 
 class Freeze(Value, frozen=True, kw_only=True):

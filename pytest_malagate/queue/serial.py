@@ -33,11 +33,12 @@ from pytest_malagate.queue.model import (
     Person,
     Stage,
     Task,
+    abandoned,
     ledger_problem,
 )
 from pytest_malagate.queue.scope import in_scope
 from pytest_malagate.queue.store import ConflictError, Session, Store
-from pytest_malagate.queue.turns import lapsed, next_task
+from pytest_malagate.queue.turns import next_task
 from pytest_malagate.queue.view import View
 
 T = TypeVar("T")
@@ -413,7 +414,7 @@ class SerialGate:
         return made
 
     def _hand_out(self, session: Session, task: Task, holder: str, lease: float) -> Task:
-        if task.state == "active" and not lapsed(task, self._now()):
+        if task.state == "active" and not abandoned(task, self._now()):
             raise UsageError(f"{task.task} is claimed already")
         claim = Claim(
             id=secrets.token_hex(12),

@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 from pytest_malagate.queue.answers import Admission
-from pytest_malagate.queue.model import Task
+from pytest_malagate.queue.model import Task, abandoned
 from pytest_malagate.queue.store import Session
-
-
-def lapsed(task: Task, now: float) -> bool:
-    """True if nobody holds the task any more."""
-    return task.claim is None or task.claim.lease_until <= now
 
 
 def next_task(
@@ -18,10 +13,11 @@ def next_task(
     """The task to hand out, or why it has to wait; neither if nothing waits.
 
     `asked` is the only one that is wanted. `serial`: one task at a time is the rule here. A task
-    whose lease has ended goes before all that wait. Raises MachineryError.
+    that its holder has abandoned goes before all that wait; one that people review, land or have
+    deployed is handed to nobody. Raises MachineryError.
     """
     active = session.first("active")
-    if active is not None and lapsed(active, now) and asked in (None, active):
+    if active is not None and abandoned(active, now) and asked in (None, active):
         return None, active
     if not serial:
         return None, asked or session.first("waiting")

@@ -9,17 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from pytest_malagate.errors import UsageError
-from pytest_malagate.queue.model import Entry, Stage, Task
+from pytest_malagate.queue.model import Entry, Task, abandoned
 from pytest_malagate.queue.serial import SerialGate
-from pytest_malagate.queue.turns import lapsed
 from pytest_malagate.reconcile.checks import Finding
 from pytest_malagate.repository.git import printable
 
 LAPSES = 3
 """After how many holders in a row that vanished a task goes to the end of the queue."""
-
-HELD: frozenset[Stage] = frozenset({"work", "gate"})
-"""Stages in which a task needs its holder. Later ones are others' work, whatever its lease says."""
 
 
 class LapsedClaims:
@@ -44,14 +40,12 @@ class LapsedClaims:
 
     def find(self) -> Iterable[Finding]:
         """One finding a task. Raises MachineryError."""
-        tasks = [task for task in self._gate.tasks() if self._is_lapsed(task)]
+        now = self._now()
+        tasks = [task for task in self._gate.tasks() if abandoned(task, now)]
         if not tasks:
             return []
         takeovers = _takeovers(self._ledger())
         return [self._finding(task, takeovers.get(task.task, 0) + 1) for task in tasks]
-
-    def _is_lapsed(self, task: Task) -> bool:
-        return task.state == "active" and task.stage in HELD and lapsed(task, self._now())
 
     def _finding(self, task: Task, lapses: int) -> Finding:
         holder = printable(task.claim.holder, 60) if task.claim else "nobody"

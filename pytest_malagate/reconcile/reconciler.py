@@ -17,9 +17,8 @@ from collections.abc import Callable, Mapping, Sequence
 import msgspec
 
 from pytest_malagate.errors import MachineryError, UsageError
-from pytest_malagate.queue.model import Stage, Task
+from pytest_malagate.queue.model import Stage, Task, lapsed
 from pytest_malagate.queue.serial import SerialGate
-from pytest_malagate.queue.turns import lapsed
 from pytest_malagate.reconcile.answers import Budget, Found, Look, Sweep, Totals, Unblocked
 from pytest_malagate.reconcile.checks import Check
 from pytest_malagate.reconcile.config import ReconcileConfig

@@ -22,7 +22,7 @@ from hypothesis.stateful import (
 
 from pytest_malagate.errors import MachineryError, UsageError
 from pytest_malagate.queue.answers import Claimed
-from pytest_malagate.queue.model import HUMAN_STAGES, MODES, STAGES, Task
+from pytest_malagate.queue.model import HELD_STAGES, HUMAN_STAGES, MODES, STAGES, Task
 from pytest_malagate.queue.serial import SerialGate
 from pytest_malagate.queue.sqlite import SQLiteStore
 from pytest_malagate.queue.store import Session
@@ -111,7 +111,7 @@ class Interleavings(RuleBasedStateMachine):
         self.judge_claim(known, name, answer)
 
     def judge_claim(self, known: Expected, name: str | None, answer: Claimed) -> None:
-        lapsed = known.active is not None and known.lease_until <= self.clock.now
+        lapsed = known.stage in HELD_STAGES and known.lease_until <= self.clock.now
         if known.freezes:
             right = None
         elif known.active is not None:

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from pytest_malagate.errors import UsageError
-from pytest_malagate.queue.model import STAGES, Claim, Task
+from pytest_malagate.queue.model import STAGES, Claim, Stage, Task
 from pytest_malagate.queue.serial import LEASE_SECONDS, SerialGate
 from tests.queue.conftest import BOT, MAINTAINER, TRIAGER, Clock, OpenGate
 
@@ -309,6 +309,21 @@ def test_a_task_whose_lease_ended_is_handed_out_again(gate: SerialGate, clock: C
     assert (again.task, again.ticket) == ("A", 1)
     assert claim_of(again).fence > before.fence
     assert claim_of(again).id != before.id
+
+
+@pytest.mark.parametrize("stage", ["review", "landing", "deployed"])
+def test_what_others_have_at_hand_is_not_handed_out_again(
+    gate: SerialGate, clock: Clock, stage: Stage
+) -> None:
+    started(gate, "A", "B")
+    gate.advance("A", stage, MAINTAINER)
+    clock.passes(LEASE_SECONDS)
+    assert gate.status().next.startswith("when A is finished")
+    for answer in (gate.claim("other"), gate.claim("other", task="A")):
+        assert answer.refused is not None
+        assert answer.refused.reason == "A is not finished"
+    gate.rework("A", "maja")
+    assert claimed(gate, "other").task == "A", "work that was sent back needs a holder again"
 
 
 def test_the_former_holder_s_word_counts_no_more(gate: SerialGate, clock: Clock) -> None:
