@@ -282,7 +282,7 @@ def test_what_was_deployed_to_production_is_checked(
 # --- action.yml and the program agree -------------------------------------------------------------
 
 INPUTS_TEXT = """
-    mode token policy pull-request evidence evidence-run reason command store
+    mode token policy pull-request evidence evidence-run reason command timeout store
     gate-workflow epic ask assign dry-run
 """
 INPUTS = INPUTS_TEXT.split()

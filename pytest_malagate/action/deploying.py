@@ -6,8 +6,11 @@ Failure direction: closed, and without the lock (see `desk`).
 
 from __future__ import annotations
 
+import signal
 import sys
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 import msgspec
 
@@ -36,15 +39,33 @@ def post_deploy(job: Job, environ: Mapping[str, str]) -> ExitCode:
         shell(inputs.command),
         cwd=job.runner.workspace,
         env=without_ours(environ),
+        timeout=inputs.timeout,
         task=f"#{inputs.pull_request}" if inputs.pull_request is not None else None,
         shown=inputs.command,
     )
     if not inputs.dry_run:
-        outcome = _acted(job, outcome)
+        with _undisturbed():
+            outcome = _acted(job, outcome)
     _tell(job, outcome)
     if outcome.problem is not None and outcome.verdict != "HEALTHY":
         return ExitCode.INCONCLUSIVE
     return EXIT[outcome.verdict]
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """A runner that ends the job asks twice, within seconds, before it kills: a freeze fits in."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    asked = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    for number in asked:
+        signal.signal(number, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        for number, handler in asked.items():
+            signal.signal(number, handler)
 
 
 def _acted(job: Job, outcome: Outcome) -> Outcome:

@@ -31,6 +31,8 @@ MODES: tuple[Mode, ...] = get_args(Mode)
 EVIDENCE_RUNS: tuple[EvidenceRun, ...] = get_args(EvidenceRun)
 
 EVIDENCE = "malagate-evidence"
+CHECK_SECONDS = 600.0
+"""What the check after a deployment may take, unless the workflow says it."""
 _PREFIX = "MALAGATE_INPUT_"
 _NAME_UNSAFE = re.compile(r"[^A-Za-z0-9_.-]+")
 
@@ -46,6 +48,7 @@ class Inputs(msgspec.Struct, frozen=True, kw_only=True):
     evidence_run: EvidenceRun = "triggering"
     reason: str = ""
     command: str = ""
+    timeout: float = CHECK_SECONDS
     store: OnGitHub | None = None
     gate_workflow: str = ""
     epic: str = ""
@@ -71,6 +74,7 @@ def read_inputs(environ: Mapping[str, str]) -> Inputs:
         evidence_run=_choice("evidence-run", given("evidence-run") or "triggering", EVIDENCE_RUNS),
         reason=given("reason"),
         command=given("command"),
+        timeout=_seconds("timeout", given("timeout")),
         store=_store(given("store")),
         gate_workflow=given("gate-workflow"),
         epic=given("epic"),
@@ -99,6 +103,14 @@ def _number(name: str, value: str) -> int | None:
     if not value.isdecimal() or len(value) > 12 or int(value) == 0:
         raise UsageError(f"input {name}: {value[:40]!r} is no number of a pull request")
     return int(value)
+
+
+def _seconds(name: str, value: str) -> float:
+    if not value:
+        return CHECK_SECONDS
+    if not value.isdecimal() or len(value) > 6 or int(value) == 0:
+        raise UsageError(f"input {name}: {value[:40]!r} is no number of seconds, such as 600")
+    return float(value)
 
 
 def _store(value: str) -> OnGitHub | None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from datetime import datetime
+from urllib.parse import quote
 
 from pytest_malagate.github.client import Client, GitHubError
 from pytest_malagate.github.control import FROZEN
@@ -24,7 +25,7 @@ from pytest_malagate.github.issues import (
     take_off,
 )
 from pytest_malagate.github.ledger import State
-from pytest_malagate.github.records import Issue, IssueEvent
+from pytest_malagate.github.records import BranchName, Issue, IssueEvent
 from pytest_malagate.queue.model import Freeze, FreezeMode, Value
 from pytest_malagate.queue.store import FreezeTrouble
 from pytest_malagate.report.text import code, plain, prose
@@ -32,6 +33,7 @@ from pytest_malagate.report.text import code, plain, prose
 _MARK = re.compile(r"\A<!-- malagate:freeze (\d{1,9}) -->")
 _BRANCH = re.compile(r"^branch:[ \t]*(\S{1,200})[ \t]*\r?$", re.MULTILINE | re.IGNORECASE)
 _HARD = re.compile(r"^mode:[ \t]*hard[ \t]*\r?$", re.MULTILINE | re.IGNORECASE)
+_UNSEEN = re.compile(r"<!--.*?(?:-->|\Z)|^```.*?(?:^```|\Z)", re.MULTILINE | re.DOTALL)
 _REASON = 500
 _EVENTS_PAGES = 10
 
@@ -93,7 +95,7 @@ def unknown_freezes(
         if cleared is not None and not any(event.created_at >= cleared for event in events):
             continue  # cleared; that its issue still shows it is mended by the next sweep
         people = [event for event in events if event.actor and event.actor.login != writer]
-        found.append(_unknown(issue, people or events, mode))
+        found.append(_unknown(client, issue, people or events, mode))
     return found
 
 
@@ -113,20 +115,40 @@ def is_frozen_label(event: IssueEvent) -> bool:
     return event.label is not None and event.label.name.lower() == FROZEN
 
 
-def _unknown(issue: Issue, events: Sequence[IssueEvent], mode: FreezeMode) -> Unknown:
-    body = issue.body or ""
-    branches = {match[1] for match in _BRANCH.finditer(body)}
+def _unknown(
+    client: Client, issue: Issue, events: Sequence[IssueEvent], mode: FreezeMode
+) -> Unknown:
     last = events[-1] if events else None
     who = last.actor if last is not None and last.actor is not None else issue.user
+    # A body is anybody's text. It counts only where whoever froze wrote it, and can be read there.
+    own = who is not None and issue.user is not None and who.login == issue.user.login
+    body = _UNSEEN.sub("", issue.body or "") if own else ""
+    branch, note = _branch(client, body)
     return Unknown(
         issue=issue.number,
-        reason=plain(f"{issue.title} (#{issue.number})", _REASON),
+        reason=plain(f"{issue.title} (#{issue.number}){note}", _REASON),
         actor=plain(who.login, 100) if who is not None else "somebody",
         at=moment_of(last.created_at if last is not None else issue.created_at),
-        # A body is anybody's text: it may only make a freeze stricter, and narrow it plainly.
         mode="hard" if _HARD.search(body) else mode,
-        branch=branches.pop() if len(branches) == 1 else None,
+        branch=branch,
     )
+
+
+def _branch(client: Client, body: str) -> tuple[str | None, str]:
+    """The one branch that a freeze is for, or None for all with why. Raises FreezeTrouble."""
+    named = {match[1] for match in _BRANCH.finditer(body)}
+    if not named:
+        return None, ""
+    if len(named) > 1:
+        return None, "; it names several branches, so it holds for all"
+    branch = named.pop()
+    try:
+        found = client.find(f"/branches/{quote(branch, safe='')}", BranchName)
+    except GitHubError as error:
+        raise FreezeTrouble("freeze.api", str(error)) from error
+    if found is None:
+        return None, f"; there is no branch {branch}, so it holds for all"
+    return found.name, ""  # of a branch that was renamed GitHub tells the new name
 
 
 def moment_of(text: str) -> float:

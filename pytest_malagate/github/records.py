@@ -35,6 +35,12 @@ class Branch(Value, frozen=True, kw_only=True):
     repo: RepositoryRef | None = None
 
 
+class BranchName(Value, frozen=True, kw_only=True):
+    """A branch that is there."""
+
+    name: str
+
+
 class Label(Value, frozen=True, kw_only=True):
     """A label's name."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -209,6 +210,35 @@ def test_queue_and_freeze_from_the_first_sweep_to_a_clear(workflows: Workflows) 
     assert swept.exit_code == 0, swept.log
     found = [s for s in repo.statuses(pull.head_sha) if s.context == "malagate/admission"]
     assert (found[0].state, found[0].description) == ("success", "may land")
+
+
+CANCELLED = """
+step=$$
+while [ "$(ps -o ppid= -p "$step" | tr -d ' ')" != RUNNER ]; do
+  step=$(ps -o ppid= -p "$step" | tr -d ' ')
+done
+kill -INT "$step"
+sleep 20
+"""
+
+
+def test_a_check_that_the_runner_cancels_freezes_before_the_job_is_over(
+    workflows: Workflows,
+) -> None:
+    """A runner tells the step's own process first, and kills what is left some seconds later."""
+    twin, repo = workflows.twin, workflows.repo
+    swept = queue_job(workflows, "schedule", twin.event("schedule", repo=repo), mode="admit")
+    assert swept.exit_code == 0, swept.log
+    smoke = queue_job(
+        workflows,
+        "deployment_status",
+        twin.event("deployment_status", repo=repo),
+        mode="post-deploy",
+        command=CANCELLED.replace("RUNNER", str(os.getpid())),
+    )
+    told = (smoke.exit_code, smoke.outputs["verdict"], smoke.outputs["frozen"])
+    assert told == (3, "INCONCLUSIVE", "true"), smoke.log
+    assert "was killed by SIGINT" in smoke.log
 
 
 def test_a_hostile_name_stays_a_name(workflows: Workflows) -> None:

@@ -281,6 +281,7 @@ def test_a_merge_group_is_looked_at_live(armed: Office, frozen: bool) -> None:
 
 def test_a_freeze_of_another_branch_lets_a_merge_group_through(armed: Office) -> None:
     pull = armed.pull()
+    armed.repo.commit("release", {"a.txt": "a"})
     issue = armed.repo.open_issue("Only there", body="branch: release\n", author="tina")
     issue.add_label(FROZEN, armed.twin.user("tina"))
     assert armed.group(pull).exit_code == 0
@@ -569,6 +570,30 @@ def test_a_smoke_check_freezes_unless_it_said_yes(
     assert told.outputs["frozen"] == str(verdict != "HEALTHY").lower()
     assert office.frozen is (verdict != "HEALTHY")
     assert verdict in told.summary
+
+
+def test_a_smoke_check_that_does_not_end_freezes_before_the_job_is_over(office: Office) -> None:
+    payload = office.twin.event("deployment_status", repo=office.repo)
+    told = office.act(
+        *("deployment_status", payload),
+        mode="post-deploy",
+        command="sleep 60",
+        timeout="1",
+        alone=None,
+    )
+    assert (told.exit_code, told.outputs["frozen"]) == (3, "true"), told.log
+    assert "had not ended after 1 s" in told.log
+
+
+@pytest.mark.parametrize("timeout", ["0", "-1", "10m", "1e9", "10000000"])
+def test_a_time_that_is_none_is_refused_before_the_check_runs(office: Office, timeout: str) -> None:
+    payload = office.twin.event("deployment_status", repo=office.repo)
+    told = office.act(
+        "deployment_status", payload, mode="post-deploy", command="exit 1", timeout=timeout
+    )
+    assert told.exit_code == 2
+    assert "input timeout:" in told.log
+    assert office.writes() == []
 
 
 def test_a_freeze_that_could_not_be_written_is_told(office: Office) -> None:

@@ -333,7 +333,9 @@ def test_a_label_on_any_issue_freezes_at_once_and_the_ledger_takes_it_over(
     repo: Repository, open_gate: OpenGate
 ) -> None:
     open_gate().add("A", "alice")
-    issue = repo.open_issue("Prices are wrong", body="branch: release\nmode: hard\n")
+    repo.commit("release", {"a.txt": "a"})
+    body = "branch: release\nmode: hard\n"
+    issue = repo.open_issue("Prices are wrong", body=body, author="tina")
     issue.add_label(FROZEN, repo.twin.user("tina"))
     repo.twin.lagging(0)
     status = open_gate().status()
@@ -347,6 +349,35 @@ def test_a_label_on_any_issue_freezes_at_once_and_the_ledger_takes_it_over(
     issue.remove_label(FROZEN)
     issue.close()
     assert [freeze.branch for freeze in open_gate().status().freezes] == ["release"]
+
+
+@pytest.mark.parametrize(
+    ("body", "author", "told"),
+    [
+        ("<!--\nbranch: release\n-->\nmode: hard", "mallory", ""),
+        ("branch: release\nmode: hard", "mallory", ""),
+        ("<!--\nbranch: release\n-->", "tina", ""),
+        ("```\nbranch: release\n```", "tina", ""),
+        ("branch: releese", "tina", "; there is no branch releese, so it holds for all"),
+        (
+            "branch: release\nbranch: main",
+            "tina",
+            "; it names several branches, so it holds for all",
+        ),
+    ],
+)
+def test_a_freeze_by_label_is_narrowed_only_by_the_visible_words_of_whoever_set_it(
+    repo: Repository, open_gate: OpenGate, body: str, author: str, told: str
+) -> None:
+    open_gate().add("A", "alice")
+    repo.commit("release", {"a.txt": "a"})
+    issue = repo.open_issue("on fire", body=body, author=author)
+    issue.add_label(FROZEN, repo.twin.user("tina"))
+    repo.twin.lagging(0)
+    freeze = open_gate().status().freezes[0]
+    assert (freeze.branch, freeze.mode) == (None, "pause")
+    assert freeze.reason == f"on fire (#{issue.number}){told}"
+    assert open_gate().admission("A", branch="main").code == "freeze.active"
 
 
 def test_a_freeze_has_an_issue_which_is_closed_when_it_is_cleared(
