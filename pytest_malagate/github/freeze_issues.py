@@ -35,7 +35,7 @@ _BRANCH = re.compile(r"^branch:[ \t]*(\S{1,200})[ \t]*\r?$", re.MULTILINE | re.I
 _HARD = re.compile(r"^mode:[ \t]*hard[ \t]*\r?$", re.MULTILINE | re.IGNORECASE)
 _UNSEEN = re.compile(r"<!--.*?(?:-->|\Z)|^```.*?(?:^```|\Z)", re.MULTILINE | re.DOTALL)
 _REASON = 500
-_EVENTS_PAGES = 10
+_EVENTS_PAGES = 50
 
 
 class Unknown(Value, frozen=True, kw_only=True):
@@ -50,12 +50,12 @@ class Unknown(Value, frozen=True, kw_only=True):
 
 
 def labelled_frozen(client: Client) -> tuple[Issue, ...]:
-    """The open issues with the label. Raises FreezeTrouble."""
+    """The issues and pull requests with the label, open or not. Raises FreezeTrouble."""
     try:
         if not label_exists(client, FROZEN):
             text = f"the label {FROZEN} is gone: deleted or renamed; make it again"
             raise FreezeTrouble("freeze.label-missing", text)
-        return labelled(client, FROZEN)
+        return labelled(client, FROZEN, state="all")
     except GitHubError as error:
         raise FreezeTrouble("freeze.api", str(error)) from error
 
@@ -81,16 +81,24 @@ def known_issues(state: State, issues: Sequence[Issue], writer: str) -> dict[int
 def unknown_freezes(
     client: Client, state: State, issues: Sequence[Issue], writer: str, mode: FreezeMode
 ) -> list[Unknown]:
-    """The freezes that the ledger does not know, oldest issue first. Raises FreezeTrouble."""
-    known = set(known_issues(state, issues, writer).values())
+    """The freezes that the ledger does not know, oldest issue first. Raises FreezeTrouble.
+
+    A closed issue, a merged pull request say, is one if it got the label after it was closed; the
+    others show a freeze that was set before, and is on the ledger or over.
+    """
+    opened = [issue for issue in issues if issue.state == "open"]
+    known = set(known_issues(state, opened, writer).values())
     found = []
     for issue in sorted(issues, key=lambda issue: issue.number):
         if issue.number in known or mark_of(issue, writer) in state.freezes:
             continue
         try:
-            events = label_events(client, issue.number)
+            history = freeze_events(client, issue.number)
         except GitHubError as error:
             raise FreezeTrouble("freeze.api", str(error)) from error
+        if issue.state != "open" and not (history and shows(history[-1])):
+            continue
+        events = [event for event in history if shows(event)]
         cleared = state.cleared.get(issue.number)
         if cleared is not None and not any(event.created_at >= cleared for event in events):
             continue  # cleared; that its issue still shows it is mended by the next sweep
@@ -100,14 +108,26 @@ def unknown_freezes(
 
 
 def label_events(client: Client, number: int) -> list[IssueEvent]:
-    """When an issue became a freeze: the label was put on, or it was opened again with it."""
-    pages = client.pages(f"/issues/{number}/events", list[IssueEvent], limit=_EVENTS_PAGES)
-    return [event for page in pages for event in page if _makes_frozen(event)]
+    """When an issue became a freeze: see `freeze_events`."""
+    return [event for event in freeze_events(client, number) if shows(event)]
 
 
-def _makes_frozen(event: IssueEvent) -> bool:
-    labels = event.event == "labeled" and event.label is not None
-    return event.event == "reopened" or (labels and is_frozen_label(event))
+def freeze_events(client: Client, number: int) -> list[IssueEvent]:
+    """What showed an issue as a freeze, or hid it, the oldest first. Raises GitHubError, also
+    for more events than can be read: those that count are the newest, and come last."""
+    path = f"/issues/{number}/events"
+    pages = client.pages(path, list[IssueEvent], limit=_EVENTS_PAGES, whole=True)
+    return [event for page in pages for event in page if shows(event) or hides(event)]
+
+
+def shows(event: IssueEvent) -> bool:
+    """True for what makes an issue a freeze: the label, or that it was opened again with it."""
+    return event.event == "reopened" or (event.event == "labeled" and is_frozen_label(event))
+
+
+def hides(event: IssueEvent) -> bool:
+    """True for what ends that."""
+    return event.event == "closed" or (event.event == "unlabeled" and is_frozen_label(event))
 
 
 def is_frozen_label(event: IssueEvent) -> bool:

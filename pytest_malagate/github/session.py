@@ -35,6 +35,10 @@ class Labels:
 
     def issues(self) -> tuple[Issue, ...]:
         """The open issues with the label. Raises FreezeTrouble."""
+        return tuple(issue for issue in self.all() if issue.state == "open")
+
+    def all(self) -> tuple[Issue, ...]:
+        """Those that are closed, too. Raises FreezeTrouble."""
         if self._found is None:
             self.read()
         if isinstance(self._found, FreezeTrouble):
@@ -116,12 +120,12 @@ class GitHubSession:
         return tuple(sorted(self.state.freezes.values(), key=lambda freeze: freeze.id))
 
     def _adopt(self) -> None:
-        issues = self.labels.issues()
+        issues, shown = self.labels.issues(), self.labels.all()
         writer = self.control.writer
         for number, issue in known_issues(self.state, issues, writer).items():
             if self.state.issues.get(number) != issue:
                 self.state.issues[number] = self._links[number] = issue
-        for unknown in unknown_freezes(self._client, self.state, issues, writer, self._mode):
+        for unknown in unknown_freezes(self._client, self.state, shown, writer, self._mode):
             self._take_over(unknown)
         self._adopted = True
 

@@ -380,6 +380,47 @@ def test_a_freeze_by_label_is_narrowed_only_by_the_visible_words_of_whoever_set_
     assert open_gate().admission("A", branch="main").code == "freeze.active"
 
 
+def test_a_label_on_a_closed_issue_freezes_too(repo: Repository, open_gate: OpenGate) -> None:
+    """The pull request that broke production is merged by then."""
+    open_gate().add("A", "alice")
+    broke = repo.open_issue("Faster prices")
+    broke.close()
+    assert not open_gate().status().frozen
+    broke.add_label(FROZEN, repo.twin.user("tina"))
+    repo.twin.lagging(0)
+    assert open_gate().status().freezes[0].reason == f"Faster prices (#{broke.number})"
+    assert open_gate().admission("A", branch="main").code == "freeze.active"
+
+
+def test_an_old_label_on_an_issue_that_was_closed_is_no_freeze(
+    repo: Repository, open_gate: OpenGate
+) -> None:
+    open_gate().add("A", "alice")
+    old = repo.open_issue("Burnt last year")
+    old.add_label(FROZEN, repo.twin.user("tina"))
+    old.close()
+    repo.twin.lagging(0)
+    assert open_gate().status().freezes == ()
+
+
+def test_a_label_is_seen_however_much_has_happened_to_its_issue(
+    repo: Repository, open_gate: OpenGate
+) -> None:
+    gate = open_gate()
+    issue = repo.open_issue("on fire")
+    issue.add_label(FROZEN, repo.twin.user("tina"))
+    repo.twin.lagging(0)
+    repo.twin.advance(10)
+    assert gate.unfreeze(MAINTAINER, "out") == (1,)
+    for _ in range(550):
+        issue.add_label("noise")
+        issue.remove_label("noise")
+    issue.add_label(FROZEN, repo.twin.user("tina"))
+    repo.twin.lagging(0)
+    repo.twin.advance(10)
+    assert open_gate().status().frozen
+
+
 def test_a_freeze_has_an_issue_which_is_closed_when_it_is_cleared(
     repo: Repository, open_gate: OpenGate
 ) -> None:
