@@ -29,7 +29,8 @@ from pytest_malagate.repository.git import printable
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,100}(?:/[A-Za-z0-9_.-]{1,100}){0,5}")
 _GITHUB = "github:"
 _ON_GITHUB = re.compile(
-    r"github:([A-Za-z0-9_.-]{1,100}/[A-Za-z0-9_.-]{1,100})(?:#([1-9][0-9]{0,8}))?"
+    r"github:((?!\.\.?/)[A-Za-z0-9_.-]{1,100}/(?!\.\.?(?:#|$))[A-Za-z0-9_.-]{1,100})"
+    r"(?:#([1-9][0-9]{0,8}))?"
 )
 
 

@@ -185,7 +185,7 @@ class Case:
             text = f"This version does not judge yet: {', '.join(facts.unjudged)}"
             self.warnings.append(reason("policy.unjudged", text))
         if unknown := unjudged(self.spec, facts):
-            text = f"Not judged, because the base or the change is not known: {', '.join(unknown)}"
+            text = f"Not judged, for want of a recorded base to compare with: {', '.join(unknown)}"
             self.warnings.append(reason("policy.unjudged", text, hint=_JUDGED_ELSEWHERE))
 
     def _accept(self) -> None:

@@ -261,9 +261,11 @@ _MACHINERY = _rows(
     ),
     (
         "policy.unjudged",
-        "The policy asks for something that this version does not judge",
-        "A rule that is written down and silently not applied would be trusted for nothing.",
-        "Upgrade malagate to a version that judges the key; until then a person has to check it.",
+        "The policy asks for something that was not judged",
+        "A rule that is written down and silently not applied would be trusted for nothing. Some "
+        "rules compare with a recorded run of the base, which GitHub keeps, and not this machine.",
+        "Look at the verdict of the change's pull request, or of `malagate coordinate`, which runs "
+        "the base itself. A key that the message calls unknown to this version needs a newer one.",
         "warn",
     ),
     (
@@ -595,7 +597,7 @@ _COLLECTION = _rows(
         "A worker process died",
         "The tests that it still had to run were never reported, and a crash of the interpreter "
         "is a failure that no assertion shows.",
-        "Run the named test alone with `-p no:xdist -X faulthandler` to see where it crashes.",
+        "Run the named test alone with `pytest -p no:xdist NODEID` to see where it crashes.",
     ),
     (
         "tests.exit-status",

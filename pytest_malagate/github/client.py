@@ -111,7 +111,7 @@ class _Request(msgspec.Struct, frozen=True, kw_only=True):
         return self.repeatable or self.verb == "GET"
 
     def __str__(self) -> str:
-        return f"{self.verb} {plain(self.path, _SHOWN)}"
+        return f"{self.verb} {plain(self.path.replace('!', '/', 1), _SHOWN)}"
 
 
 class Client:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import weakref
 from collections.abc import Iterable, Mapping
 
@@ -9,11 +10,13 @@ from pytest_malagate.errors import UsageError
 from pytest_malagate.github.client import Client, Manners
 from pytest_malagate.github.store import GitHubStore
 from pytest_malagate.queue.model import FreezeMode
+from pytest_malagate.report.text import plain
 
 TOKENS = ("MALAGATE_TOKEN", "GITHUB_TOKEN", "GH_TOKEN")
 """Where a token is looked for, in this order."""
 
 API_URL = "https://api.github.com"
+_ADDRESS = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]*)?")
 
 
 def open_store(
@@ -44,8 +47,12 @@ def open_store(
 def open_client(
     environ: Mapping[str, str], repository: str, *, manners: Manners | None = None
 ) -> Client:
-    """A client that remembers what it read. Raises UsageError where there is no token."""
+    """A client that remembers what it read. Raises UsageError where there is no token, or where
+    GITHUB_API_URL is no address."""
     url = environ.get("GITHUB_API_URL") or API_URL
+    if _ADDRESS.fullmatch(url) is None:
+        text = "is no address of an API, such as https://github.example.com/api/v3"
+        raise UsageError(f"GITHUB_API_URL: {plain(url, 80)!r} {text}")
     return Client(token_of(environ), repository, api_url=url, manners=manners, remember=True)
 
 

@@ -129,6 +129,16 @@ def test_status_says_what_kind_of_trouble_it_is(away: Away) -> None:
     assert "freeze.api" in away.call("bot", "status", "--json", GH_TOKEN="nobody").stdout
 
 
+@pytest.mark.parametrize(
+    "url", ["nonsense", "http://[bad", "ftp://x", "github.example.com/api/v3", "https://a b", "!"]
+)
+def test_an_address_that_is_none_is_a_usage_error(away: Away, url: str) -> None:
+    done = away.call("bot", "status", "--json", GITHUB_API_URL=url)
+    assert done.returncode == 2
+    assert "GITHUB_API_URL:" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_check_asks_the_store_on_github(away: Away) -> None:
     away.project.files({"malagate.yaml": "version: 1\nvalidations: {t: {command: 'true'}}\n"})
     away.project.commit("start")
@@ -256,6 +266,9 @@ def test_a_person_sets_nothing_up(away: Away) -> None:
         ((), {"GH_TOKEN": ""}, "set MALAGATE_TOKEN, GITHUB_TOKEN or GH_TOKEN"),
         (("--store", "github:acme"), {}, "is no github:OWNER/REPO"),
         (("--store", "github:acme/shop#x"), {}, "is no github:OWNER/REPO"),
+        (("--store", "github:acme/.."), {}, "is no github:OWNER/REPO"),
+        (("--store", "github:../..#1"), {}, "is no github:OWNER/REPO"),
+        (("--store", "github:./shop"), {}, "is no github:OWNER/REPO"),
     ],
 )
 def test_a_usage_error_is_one_line(
