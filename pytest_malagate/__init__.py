@@ -2,6 +2,11 @@
 
 The public names are imported when they are first used: pytest loads this package in every run
 where it is installed, and an idle plugin must cost nothing.
+
+What these take and answer is public, too, where their docstrings name it: the coordinator's
+issues and outcomes (`pytest_malagate.coordinate.issues`, `.outcomes`, `.events`, `.yaml_issues`,
+`.store_issues`), the queue's stores and answers (`pytest_malagate.queue.sqlite`, `.answers`,
+`.model`), the reconciler's settings and answers (`pytest_malagate.reconcile.config`, `.answers`).
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,7 @@ from pytest_malagate.errors import UsageError
 from pytest_malagate.gate.admission import AdmissionFact
 from pytest_malagate.policy import Policy
 from pytest_malagate.queue.answers import SerialRules
+from pytest_malagate.queue.how import How
 from pytest_malagate.queue.model import FreezeMode
 from pytest_malagate.queue.serial import SerialGate
 from pytest_malagate.queue.sqlite import SQLiteStore
@@ -62,6 +64,10 @@ class NamedStore(SQLiteStore):
 
     A misspelt name must not look like a queue without tasks and a repository without a freeze.
     """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.how = How(option=f" --store {shlex.quote(str(path))}")
 
     @contextmanager
     def reading(self, repository: str) -> Iterator[SQLiteSession]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 
+from pytest_malagate.agents.bases import Bases
 from pytest_malagate.agents.environment import of_agent
 from pytest_malagate.agents.evidence import Recorder, Rule
 from pytest_malagate.agents.judging import Baseline, WorktreeGate, judged
@@ -60,21 +61,25 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Attempts:
-    """The attempts at one issue. `over` says whether nothing new is to be begun (a drain)."""
+    """The attempts at one issue. `over` says whether nothing new is to be begun (a drain).
 
-    def __init__(
+    `bases` makes the clean checkouts in which the work is judged.
+    """
+
+    def __init__(  # noqa: PLR0913 - what it works with and where it tells
         self,
         case: Case,
         lease: Lease,
         terms: Terms,
         store: AttemptStore,
+        bases: Bases,
         *,
         tell: Tell,
         over: Callable[[], bool],
         said: Callable[[str], None] | None = None,
     ) -> None:
         self._case, self._lease, self._terms, self._store = case, lease, terms, store
-        self._tell, self._over, self._said = tell, over, said
+        self._bases, self._tell, self._over, self._said = bases, tell, over, said
         self._max = terms.max_attempts or case.retry.max_attempts
         self._state = RetryState()
         self._idle_runs = 0
@@ -154,7 +159,7 @@ class Attempts:
         why = ""
         for _ in range(case.retry.max_infra_attempts):
             try:
-                output = await self._evaluated(number)
+                output = await self._evaluated(number, left.commit)
             except MachineryError as error:
                 why = str(error)
                 self._step("repeated", why)
@@ -166,7 +171,7 @@ class Attempts:
             await self._remember(output, number)
             self._step("judged", why, result=result)
             if result.passed:
-                return IssueOutcome(state="completed", detail=left.commit)
+                return await self._passed(left.commit)
             if not output.retry:
                 break
             if result.attempt.counted:
@@ -174,18 +179,31 @@ class Attempts:
             self._step("repeated", f"not counted: {result.attempt.reason}")
         return IssueOutcome(state="failed", detail=why)
 
-    async def _evaluated(self, number: int) -> PerIssueGateOutput:
-        """Records evidence and judges it. Raises MachineryError."""
+    async def _passed(self, commit: str) -> IssueOutcome:
+        """What passed is completed where a person will look for it, and nowhere else."""
+        why = await self._bases.moved(self._case.worktree.branch, commit)
+        if why is not None:
+            return IssueOutcome(state="failed", detail=why)
+        return IssueOutcome(state="completed", detail=commit)
+
+    async def _evaluated(self, number: int, commit: str) -> PerIssueGateOutput:
+        """Records evidence of a commit and judges it, both in a clean checkout.
+
+        What the agent left beside the commit has no part in it. Raises MachineryError.
+        """
         case, terms = self._case, self._terms
         out = case.directory / f"attempt-{number}"
         spec = case.rule.policy.spec(ValidationScope.TASK)
-        late = await Recorder(case.rule, spec, terms.env).record(
-            case.worktree.root, out, timeout=terms.timeout, stop=self._lease.stop
-        )
-        gate = await asyncio.to_thread(
-            WorktreeGate, case.worktree, out, case.rule, case.baseline, task=case.task, late=late
-        )
-        return await asyncio.to_thread(judged, gate, case.task, self._state, terms.max_attempts)
+        name, base = f"judged-{case.worktree.path.name}", case.worktree.base
+        async with self._bases.clean(name, commit, base=base) as checkout:
+            recorded = await Recorder(case.rule, spec, terms.env).record(
+                checkout.root, out, timeout=terms.timeout, stop=self._lease.stop
+            )
+            gate = await asyncio.to_thread(
+                WorktreeGate, checkout, out, case.rule, case.baseline,
+                task=case.task, recorded=recorded,
+            )  # fmt: skip
+            return await asyncio.to_thread(judged, gate, case.task, self._state, terms.max_attempts)
 
     async def _remember(self, output: PerIssueGateOutput, number: int) -> None:
         """What the next attempt starts from, kept for the case that we do not live to make it."""

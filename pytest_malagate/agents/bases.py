@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import msgspec
 
 from pytest_malagate.agents.evidence import Recorder, Rule, rule_of_base
-from pytest_malagate.agents.judging import Baseline, needs_baseline, population_of
+from pytest_malagate.agents.judging import Baseline, needs_baseline
 from pytest_malagate.agents.names import safe_name
+from pytest_malagate.agents.process import undisturbed
 from pytest_malagate.agents.steps import Step, StepKind, Tell
 from pytest_malagate.agents.worktrees import DIRECTORY, Worktree, Worktrees, branch_of
 from pytest_malagate.collect.log import prepare_directory
-from pytest_malagate.collect.reading import read_evidence
 from pytest_malagate.errors import MachineryError, UsageError
-from pytest_malagate.gate.population import Population
 from pytest_malagate.gate.spec import ValidationKind, ValidationScope
 from pytest_malagate.local import Place, write_file
 from pytest_malagate.repository import Repository
@@ -114,6 +114,7 @@ class Bases:
             return await asyncio.to_thread(self._checkout, name, base, record)
 
     def _checkout(self, name: str, base: str, record: Path) -> Worktree:
+        self._worktrees.sweep()
         tip = self._worktrees.tip(branch_of(name))
         if tip is not None:
             base = self._begun.get(name) or self._remembered(record, base, tip)
@@ -133,10 +134,37 @@ class Bases:
 
     async def discard(self, name: str) -> None:
         """Takes a worktree away; its branch stays."""
-        async with self._git:
-            path = self._place.out / DIRECTORY / name
-            await asyncio.to_thread(self._worktrees.remove, path)
+        await self._remove(self._place.out / DIRECTORY / name)
         self._begun.pop(name, None)
+
+    async def moved(self, branch: str, commit: str) -> str | None:
+        """Why a branch is not at a commit, in words; None if it is there."""
+        async with self._git:
+            tip = await asyncio.to_thread(self._worktrees.tip, branch)
+        if tip == commit:
+            return None
+        there = "is gone" if tip is None else f"was moved, to {tip[:12]}"
+        return f"{commit[:12]} passed, but {branch} {there}"
+
+    @asynccontextmanager
+    async def clean(
+        self, name: str, commit: str, *, base: str | None = None
+    ) -> AsyncIterator[Worktree]:
+        """A checkout of a commit and of nothing else, for as long as it is needed.
+
+        It is compared with `base`, or with nothing. Raises GitError.
+        """
+        make = partial(self._worktrees.detached, name, commit, base=base)
+        try:
+            async with self._git:
+                made = await undisturbed(asyncio.to_thread(make))
+            yield made
+        finally:
+            await undisturbed(self._remove(self._worktrees.place_of_detached(name)))
+
+    async def _remove(self, path: Path) -> None:
+        async with self._git:
+            await undisturbed(asyncio.to_thread(self._worktrees.remove, path))
 
     async def known(self, commit: str) -> Known:
         """The base's policy and tests. Its tests are run once in a loop's life.
@@ -165,29 +193,20 @@ class Bases:
         return Known(rule=rule, baseline=baseline)
 
     async def _tests_of(self, rule: Rule, commit: str) -> Baseline:
-        """Runs the tests of a commit in a clean worktree."""
-        # Another loop of this repository may be at the same base.
-        name = f".base-{commit[:12]}-{os.getpid()}"
-        out = self._place.out / "agents" / name
+        """Runs the tests of a commit in a clean checkout."""
+        recorder = Recorder(rule, rule.policy.spec(ValidationScope.TASK), self._env)
         try:
-            async with self._git:
-                worktree = await asyncio.to_thread(self._worktrees.detached, name, commit)
-            recorder = Recorder(rule, rule.policy.spec(ValidationScope.TASK), self._env)
-            await recorder.record(
-                worktree.root, out, timeout=self._timeout, only=ValidationKind.TEST
-            )
-            population = await asyncio.to_thread(_population, out / "evidence.jsonl")
+            async with self.clean(f"base-{commit[:12]}", commit) as checkout:
+                out = self._place.out / "agents" / checkout.path.name
+                recorded = await recorder.record(
+                    checkout.root, out, timeout=self._timeout, only=ValidationKind.TEST
+                )
         except MachineryError as error:
             return Baseline(why=str(error))
-        finally:
-            await self.discard(name)
+        population = recorded.population()
         if population is None:
             return Baseline(why=f"the base's own tests did not run whole, see {out}")
         return Baseline(population=population)
 
     def _step(self, kind: StepKind, detail: str) -> None:
         self._tell(Step(kind=kind, detail=detail, at=time.time()))
-
-
-def _population(log: Path) -> Population | None:
-    return population_of(log, read_evidence(log))

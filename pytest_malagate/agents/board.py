@@ -13,6 +13,7 @@ replace = msgspec.structs.replace
 _STATES = {
     "started": "working",
     "waiting": "waiting",
+    "blocked": "waiting",
     "refused": "failed",
     "finished": "completed",
     "failed": "failed",

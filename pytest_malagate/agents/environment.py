@@ -8,10 +8,14 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from pytest_malagate.queue.local_person import machine_mark
 from pytest_malagate.report.text import plain
 
 VALIDATIONS_LOG = "validations.log"
 """Beside the evidence: the output of all validations of one attempt."""
+
+_AGENT = "AI_AGENT"
+"""By this agents are known: what they, and what their tests, start is no person."""
 
 _OURS = ("MALAGATE_", "PYTEST_XDIST", "GIT_")
 _SECRETS = (
@@ -32,6 +36,7 @@ def inherited(environ: Mapping[str, str], *, keep_secrets: bool = False) -> dict
     Without malagate's own, so that no store, output or policy of ours is handed on; without
     those that point git elsewhere; and, unless `keep_secrets`, without GitHub's tokens and the
     files by which a job speaks to its runner. This interpreter's directory comes last on PATH.
+    AI_AGENT is set: no person types what these processes call.
     """
     kept = {
         name: value
@@ -40,7 +45,12 @@ def inherited(environ: Mapping[str, str], *, keep_secrets: bool = False) -> dict
         and (keep_secrets or name not in _SECRETS)
     }
     path = environ.get("PATH", os.defpath)
-    return kept | {"PATH": os.pathsep.join([path, str(Path(sys.executable).parent)])}
+    named = {_AGENT: environ.get(_AGENT, "")}
+    return {
+        **kept,
+        **(named if machine_mark(named, ()) else {_AGENT: "1"}),
+        "PATH": os.pathsep.join([path, str(Path(sys.executable).parent)]),
+    }
 
 
 def of_agent(  # noqa: PLR0913 - one argument a variable

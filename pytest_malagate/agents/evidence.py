@@ -1,8 +1,8 @@
-"""Evidence of a worktree, recorded by malagate itself: each validation in a process of its own.
+"""Evidence of a checkout, recorded by malagate itself: each validation in a process of its own.
 
-The commands are those of the policy that judges, not of the worktree's, and the evidence lies
-outside of the worktree, in a directory that is made anew: what an agent left in either place
-counts for nothing.
+The commands are those of the policy that judges, not of the checkout's, and the evidence log lies
+outside of it, in a directory that is made anew: what an agent left in either place counts for
+nothing. The log is for people, and for a test session to write to; see `recorded` for what counts.
 """
 
 from __future__ import annotations
@@ -19,13 +19,20 @@ import msgspec
 
 from pytest_malagate.agents.environment import VALIDATIONS_LOG
 from pytest_malagate.agents.process import Ending, NotStartedError, run_process
+from pytest_malagate.agents.recorded import Recorded, session_of
 from pytest_malagate.base_policy import policy_at
 from pytest_malagate.collect.command import NOT_FOUND
 from pytest_malagate.collect.log import EvidenceLog, prepare_directory
 from pytest_malagate.errors import MachineryError
-from pytest_malagate.gate.evidence import CommandStarted, Receipt, Record
+from pytest_malagate.gate.evidence import CommandRun, CommandStarted, Receipt, Record, TestRun
+from pytest_malagate.gate.population import Population
 from pytest_malagate.gate.spec import Validation, ValidationKind, ValidationSpec
-from pytest_malagate.local import OUT_VARIABLE, POLICY_VARIABLE, VALIDATION_VARIABLE
+from pytest_malagate.local import (
+    OUT_VARIABLE,
+    POLICY_VARIABLE,
+    VALIDATION_VARIABLE,
+    write_file,
+)
 from pytest_malagate.policy import Policy, parse_policy
 from pytest_malagate.repository import Repository
 
@@ -83,39 +90,36 @@ class Recorder:
         timeout: float,
         stop: asyncio.Event | None = None,
         only: ValidationKind | None = None,
-    ) -> frozenset[str]:
-        """Leaves the evidence log in `out`, which is made anew; `timeout` is for each validation.
+    ) -> Recorded:
+        """Runs them in the policy's order; `timeout` is for each, `out` is made anew for their log.
 
         How a validation ends is for the judge to say; one without a command leaves no evidence.
-        Returns the names of those whose time was up. Raises MachineryError.
+        With `only`, those of that kind and what sets up. Raises MachineryError.
         """
         fresh_directory(out)
-        policy = out / "rule" / self._rule.name
-        policy.parent.mkdir()
-        policy.write_bytes(self._rule.text)
         session = _Session(root, out, timeout=timeout, stop=stop)
-        late = set()
         for validation in self._wanted(only):
             if stop is not None and stop.is_set():
                 break
-            env = dict(self._env)
             if validation.kind is ValidationKind.TEST:
-                env[VALIDATION_VARIABLE] = validation.name
-                env |= {OUT_VARIABLE: str(out), POLICY_VARIABLE: str(policy)}
-            if validation.argv is not None:
-                ending = await session.command(validation.name, validation.argv, env)
-            elif validation.kind is ValidationKind.TEST:
-                ending = await session.run([*_PYTEST, *validation.selection], env)
-            else:
-                continue
-            if ending.why == "timed_out":
-                late.add(validation.name)
-        return frozenset(late)
+                await session.tests(validation, dict(self._env), self._policy(out))
+            elif validation.argv is not None:
+                await session.command(validation.name, validation.argv, self._env)
+        return session.recorded()
+
+    def _policy(self, out: Path) -> Path:
+        """A copy of the policy. Written anew each time: an earlier validation may find it."""
+        policy = out / "rule" / self._rule.name
+        fresh_directory(policy.parent)
+        write_file(policy, self._rule.text)
+        return policy
 
     def _wanted(self, only: ValidationKind | None) -> Iterator[Validation]:
         for name in self._spec.required:
             validation = self._spec.validation(name)
-            if validation is not None and only in (None, validation.kind):
+            if validation is None:
+                continue
+            if only in (None, validation.kind) or not validation.required:
                 yield validation
 
 
@@ -123,13 +127,21 @@ _PYTEST = (sys.executable, "-m", "pytest", "-p", "malagate", "--malagate-collect
 
 
 class _Session:
-    """The processes of one recording, and the receipts of those that write none themselves."""
+    """The processes of one recording, the receipts of commands, and what was seen of each."""
 
     def __init__(
         self, root: Path, out: Path, *, timeout: float, stop: asyncio.Event | None
     ) -> None:
         self._root, self._out = root, out
         self._timeout, self._stop = timeout, stop
+        self._log = out / "evidence.jsonl"
+        self._commands: dict[str, CommandRun] = {}
+        self._tests: dict[str, TestRun] = {}
+        self._populations: dict[str, Population] = {}
+
+    def recorded(self) -> Recorded:
+        """What was seen so far."""
+        return Recorded(commands=self._commands, tests=self._tests, populations=self._populations)
 
     async def run(self, argv: Sequence[str], env: Mapping[str, str]) -> Ending:
         """One process. Raises NotStartedError."""
@@ -141,6 +153,20 @@ class _Session:
             timeout=self._timeout,
             stop=self._stop,
         )
+
+    async def tests(self, validation: Validation, env: dict[str, str], policy: Path) -> None:
+        """A test run, which keeps its journal itself. Raises NotStartedError."""
+        name, argv = validation.name, validation.argv
+        env |= {VALIDATION_VARIABLE: name, OUT_VARIABLE: str(self._out)}
+        env[POLICY_VARIABLE] = str(policy)
+        offset = self._log.stat().st_size if self._log.exists() else 0
+        if argv is not None:
+            ending = await self.command(name, argv, env)
+        else:
+            ending = await self.run([*_PYTEST, *validation.selection], env)
+        found = await asyncio.to_thread(session_of, self._log, offset, name, ending)
+        if found is not None:
+            self._tests[name], self._populations[name] = found
 
     async def command(self, name: str, argv: tuple[str, ...], env: Mapping[str, str]) -> Ending:
         """What `malagate run NAME` does, in a process group that can be ended as a whole.
@@ -160,25 +186,39 @@ class _Session:
             return ending
         late = ending.why == "timed_out"
         after, _ = await asyncio.to_thread(_files, self._root)
-        self._append(
-            Receipt(
-                run=run,
-                name=name,
-                argv=argv,
-                at=round(time.time(), 3),
-                duration=round(ending.duration, 3),
-                exit_code=TIMED_OUT if late else ending.exit_code,
-                signal=None if late else ending.signal,
-                tree=tree,
-                tree_after=after,
-                commit=commit,
-            )
+        receipt = Receipt(
+            run=run,
+            name=name,
+            argv=argv,
+            at=round(time.time(), 3),
+            duration=round(ending.duration, 3),
+            exit_code=TIMED_OUT if late else ending.exit_code,
+            signal=None if late else ending.signal,
+            tree=tree,
+            tree_after=after,
+            commit=commit,
         )
+        self._commands[name] = _seen(receipt)
+        self._append(receipt)
         return ending
 
     def _append(self, record: Record) -> None:
-        with EvidenceLog(self._out / "evidence.jsonl") as log:
+        with EvidenceLog(self._log) as log:
             log.append(record, sync=True)
+
+
+def _seen(receipt: Receipt) -> CommandRun:
+    return CommandRun(
+        name=receipt.name,
+        argv=receipt.argv,
+        at=receipt.at,
+        exit_code=receipt.exit_code,
+        signal=receipt.signal,
+        tree=receipt.tree,
+        tree_after=receipt.tree_after,
+        commit=receipt.commit,
+        duration=receipt.duration,
+    )
 
 
 def _files(root: Path) -> tuple[str, str | None]:

@@ -1,23 +1,23 @@
-"""The verdict on a worktree: by the policy, the tests and the files of the base.
+"""The verdict on a commit, in a clean checkout: by the policy, the tests and the files of the base.
 
 It is the gate of one's own machine, told more than it finds out by itself: which tests the base
-has, and which files differ from it. What an agent could say in the evidence log is left out.
+has, and which files differ from it. What the evidence log says counts for nothing; what was seen
+when it was recorded does.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
 from functools import cached_property
 from pathlib import Path
 
 import msgspec
 
 from pytest_malagate.agents.evidence import Rule
-from pytest_malagate.agents.worktrees import Worktree, touched
+from pytest_malagate.agents.recorded import Recorded
+from pytest_malagate.agents.worktrees import Worktree, repository_of, touched
 from pytest_malagate.base_policy import rule_changes
-from pytest_malagate.collect.population import read_population
 from pytest_malagate.errors import MachineryError
-from pytest_malagate.gate.evidence import Evidence, SessionFinished, TestRun
+from pytest_malagate.gate.evidence import Evidence
 from pytest_malagate.gate.facts import Facts
 from pytest_malagate.gate.population import Population
 from pytest_malagate.gate.retry import RetryState
@@ -30,7 +30,6 @@ from pytest_malagate.gate.runner import (
 from pytest_malagate.gate.spec import Severity, ValidationKind, ValidationScope, ValidationSpec
 from pytest_malagate.local import LocalGate, Place
 from pytest_malagate.policy import Policy, PolicyError, load_policy
-from pytest_malagate.repository import Repository
 
 replace = msgspec.structs.replace
 
@@ -43,9 +42,10 @@ class Baseline(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WorktreeGate(LocalGate):
-    """The gate of one worktree. `out` is where its evidence lies, outside of the worktree.
+    """The gate of one checkout. `out` is where its evidence log lies, outside of the checkout.
 
-    `late` are the validations whose time was up.
+    `recorded` is what its validations came to. Raises MachineryError where they have put another
+    commit, or none, in the place of the one that is judged.
     """
 
     def __init__(
@@ -56,16 +56,16 @@ class WorktreeGate(LocalGate):
         baseline: Baseline,
         *,
         task: str,
-        late: Collection[str] = (),
+        recorded: Recorded,
     ) -> None:
-        repository = Repository.discover(worktree.path)
-        if repository is None:
-            raise MachineryError(f"{worktree.path} is no git worktree any more")
+        repository = repository_of(worktree)
+        if repository.head() != worktree.commit:
+            raise MachineryError(f"{worktree.path} was put on another commit while it was judged")
         own, self.unreadable = _own_policy(worktree.root)
         place = Place(root=worktree.root, out=out, policy=own, repository=repository)
         super().__init__(place, task=task, base=worktree.base)
         self._rule, self._baseline, self._worktree = rule, baseline, worktree
-        self._late = late
+        self._recorded = recorded
 
     @cached_property
     def policy(self) -> Policy:
@@ -84,12 +84,12 @@ class WorktreeGate(LocalGate):
     ) -> tuple[Evidence, Facts]:
         """As LocalGate, with the tests of the base. Raises GitError."""
         evidence, facts = super().collect(issue_id, log_path, state, spec)
-        believed = _charged(_believable(evidence), self._late)
-        return believed, replace(
+        return self._recorded.over(evidence), replace(
             facts,
+            subject=replace(facts.subject, repository=self._worktree.repository),
             rule_changes=self._rule_changes(),
             touched=touched(self._worktree, facts.subject.commit or self._worktree.base),
-            population=population_of(self.place.log_path, believed),
+            population=self._recorded.population(),
             baseline_population=self._baseline.population,
             warnings=(*facts.warnings, *self._warnings(spec)),
         )
@@ -126,66 +126,6 @@ def needs_baseline(spec: ValidationSpec) -> bool:
     rule = spec.integrity
     asked = {rule.tests_removed, rule.skips_added} != {Severity.OFF}
     return asked or (spec.coverage is not None and spec.coverage.no_decrease)
-
-
-def population_of(log: Path, evidence: Evidence) -> Population | None:
-    """The tests of all whole runs; None where one is not whole, so that nobody knows."""
-    runs = evidence.tests.values()
-    if not runs or not all(_whole(run) for run in runs):
-        return None
-    return _joined([read_population(log, run) for run in runs])
-
-
-def _whole(run: TestRun) -> bool:
-    finish = run.finish
-    return finish is not None and not (finish.partial or finish.interrupted or run.collect_failed)
-
-
-def _joined(every: Iterable[Population]) -> Population:
-    parts = list(every)
-    return Population(
-        ran=frozenset().union(*(part.ran for part in parts)),
-        skipped=frozenset().union(*(part.skipped for part in parts)),
-        set_aside=frozenset().union(*(part.set_aside for part in parts)),
-        percent=next((part.percent for part in parts if part.percent is not None), None),
-        commit=parts[0].commit,
-        tree=parts[0].tree,
-    )
-
-
-def _believable(evidence: Evidence) -> Evidence:
-    """Without what only an agent's word stands behind: markers, and calls in a session's log."""
-    commands = {
-        name: tuple(run for run in runs if run.source == "run")
-        for name, runs in evidence.commands.items()
-    }
-    return replace(evidence, resolutions=(), commands=commands)
-
-
-def _charged(evidence: Evidence, late: Collection[str]) -> Evidence:
-    """With an end for test runs that we ended because their time was up.
-
-    A run without an end is nobody's fault, and would be repeated; one that hangs is the work's.
-    """
-    tests = {
-        name: replace(run, finish=_cut_short(run)) if name in late and not run.finish else run
-        for name, run in evidence.tests.items()
-    }
-    return replace(evidence, tests=tests)
-
-
-def _cut_short(run: TestRun) -> SessionFinished:
-    return SessionFinished(
-        session=run.start.session,
-        at=run.start.at,
-        duration=0.0,
-        exitstatus=1,
-        collected=run.reported,
-        reported=run.reported,
-        counts=run.outcomes,
-        partial=("its time was up",),
-        tree_after=run.start.tree,
-    )
 
 
 def _own_policy(root: Path) -> tuple[Policy, str | None]:

@@ -1,4 +1,7 @@
-"""A claim on a task: taken before an agent starts, kept while it works, given back at the end."""
+"""A claim on a task: kept while an agent works, and given back or finished at the end.
+
+How it is come by stands in `claims`.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,6 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 
-from pytest_malagate.coordinate.outcomes import Refused
 from pytest_malagate.errors import MachineryError, UsageError
 from pytest_malagate.queue.model import Task
 from pytest_malagate.queue.serial import SerialGate
@@ -18,17 +20,33 @@ RENEW_SECONDS = 60.0
 
 
 class Lease:
-    """A held claim. `stop` is set when the work has to end; `why` then says why."""
+    """A held claim. `stop` is set when the work has to end; `why` then says why.
 
-    def __init__(self, gate: SerialGate, task: Task, holder: str) -> None:
+    `on_end` is told that, too, once. `resumed`: a loop that was killed had it before us.
+    """
+
+    def __init__(
+        self,
+        gate: SerialGate,
+        task: Task,
+        holder: str,
+        *,
+        on_end: Callable[[str], None] | None = None,
+        resumed: bool = False,
+    ) -> None:
         if task.claim is None:
             raise MachineryError(f"{task.task} was handed out without a claim")
         self.task, self.claim, self.holder = task.task, task.claim.id, holder
         self.stop = asyncio.Event()
         self.why = ""
         self.lost = False
+        self.over = False
+        """Whether the claim was ended."""
+        self.ticket: int | None = None
+        """The task's place in the queue, once it was given back."""
+        self.resumed = resumed
         self._gate, self._until = gate, task.claim.lease_until
-        self._over = False
+        self._on_end = on_end
 
     async def keep(self, *, now: Callable[[], float], every: float = RENEW_SECONDS) -> None:
         """Renews until it is cancelled, or has to stop.
@@ -57,6 +75,8 @@ class Lease:
         if not self.stop.is_set():
             self.why = why
             self.stop.set()
+            if self._on_end is not None:
+                self._on_end(why)
 
     async def barred(self) -> str | None:
         """Why no further attempt may start; None if one may. The freeze is read anew."""
@@ -70,33 +90,30 @@ class Lease:
 
         Nothing is done for a claim that is not ours any more, and nothing twice.
         """
-        if self._over or self.lost:
+        if self.over or self.lost:
             return
         self._gate.record(kind, self.holder, detail, task=self.task)
         self._end_claim(self._gate.finish)
 
     def give_back(self) -> None:
         """Puts the task at the end of the queue. Raises MachineryError."""
-        if not (self._over or self.lost):
-            self._end_claim(self._gate.requeue)
+        if not (self.over or self.lost):
+            back = self._end_claim(self._gate.requeue)
+            self.ticket = None if back is None else back.ticket
 
-    def _end_claim(self, how: Callable[..., Task]) -> None:
+    def _end_claim(self, how: Callable[..., Task]) -> Task | None:
+        ended = None
         with suppress(UsageError):  # somebody else has it: then it is theirs to end
-            how(self.task, self.holder, claim=self.claim)
-        self._over = True
+            ended = how(self.task, self.holder, claim=self.claim)
+        self.over = True
+        return ended
 
 
-async def claimed(gate: SerialGate, task: str, holder: str) -> Lease | Refused:
-    """Adds the task to the queue and claims it; the claim reads the freeze.
+def unmergeable(gate: SerialGate) -> str | None:
+    """Why what a loop has completed must not be merged yet; None if it may be.
 
-    A store that fails is no claim: it is asked again later.
+    It was under way, so `drain` lets it land. Freezes that cannot be read let nothing land.
     """
-    try:
-        await asyncio.to_thread(gate.add, task, holder)
-        answer = await asyncio.to_thread(gate.claim, holder, task=task, lease=LEASE_SECONDS)
-    except (UsageError, MachineryError) as error:  # claimed elsewhere, or a store that fails
-        return Refused(kind="waiting", reason=str(error))
-    if answer.task is None:
-        reason = answer.refused.reason if answer.refused else "it is not its turn"
-        return Refused(kind="waiting", reason=reason)
-    return Lease(gate, answer.task, holder)
+    with gate.look() as view:
+        reading = view.freezes()
+    return reading.words() if reading.frozen and not reading.leaves_running(landing=True) else None

@@ -11,8 +11,9 @@ import msgspec
 
 from pytest_malagate.agents.attempts import Attempts, Case, Terms
 from pytest_malagate.agents.bases import Bases
-from pytest_malagate.agents.lease import RENEW_SECONDS, Lease, claimed
-from pytest_malagate.agents.names import safe_name, task_of_issue
+from pytest_malagate.agents.claims import Claims
+from pytest_malagate.agents.lease import RENEW_SECONDS, Lease, unmergeable
+from pytest_malagate.agents.names import safe_name
 from pytest_malagate.agents.process import undisturbed
 from pytest_malagate.agents.steps import Step, StepKind, Tell
 from pytest_malagate.agents.worktrees import branch_of
@@ -53,8 +54,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 class AgentLoop:
     """Runs agents on a provider's issues until the coordinator comes to its end.
 
-    `completed` are ids that are done already, see `tasks_completed`. Steps and events are told
-    in the event loop's thread. Nothing is merged: a completed issue's branch is for a person.
+    `completed` are ids that are done already, see `tasks_completed`; `claims` are those of this
+    loop alone. Steps and events are told in the event loop's thread. Nothing is merged: a
+    completed issue's branch is for a person.
     """
 
     def __init__(  # noqa: PLR0913 - what it drives and where it tells
@@ -70,8 +72,10 @@ class AgentLoop:
         on_event: Callable[[Event], None],
         said: Callable[[str, str], None] | None = None,
         completed: Iterable[str] = (),
+        claims: Claims | None = None,
     ) -> None:
         self._place, self._gate, self._bases, self._settings = place, gate, bases, settings
+        self._claims = claims or Claims(gate, settings.holder, place.out / AGENTS)
         self._tell, self._said = tell, said
         self._leases: dict[str, Lease] = {}
         self._ending = False
@@ -92,6 +96,10 @@ class AgentLoop:
         finally:
             await undisturbed(self._give_all_back())
 
+    def unmergeable(self) -> str | None:
+        """Why what was completed must not be merged now, by the freezes that stand."""
+        return unmergeable(self._gate)
+
     def interrupt(self, *, cancel: bool = False) -> None:
         """First: agents that work may end theirs, and no attempt begins. Again: they are ended."""
         self._ending = True
@@ -110,24 +118,37 @@ class AgentLoop:
             why = str(error)
         if why is not None:
             return Refused(kind="waiting", reason=why)
-        lease = await claimed(self._gate, task_of_issue(issue.id), self._settings.holder)
+        lease = await self._claims.take(
+            issue.id, on_end=lambda why: self._step("stopping", issue.id, why)
+        )
         if isinstance(lease, Refused):
             return lease
+        if lease.resumed:
+            self._step("resumed", issue.id, "a loop that was killed had begun it")
         self._leases[issue.id] = lease
         return asyncio.create_task(self._work(issue, lease, base))
 
     async def _finalize(self, issue: Issue, outcome: IssueOutcome) -> bool:
         name = safe_name(issue.id)
         branch, lease = branch_of(name), self._leases.pop(issue.id)
-        await undisturbed(asyncio.to_thread(self._settle, lease, name, outcome))
-        self.ended[issue.id] = Ended(
-            issue=issue.id, outcome=outcome, branch=branch, records=self._records(name)
-        )
-        if outcome.state == "completed":
-            self._step("branch", issue.id, f"git merge {branch}", branch=branch)
-            if not self._settings.keep_worktrees:
-                await self._tidy(issue.id, name)
+        try:
+            await undisturbed(asyncio.to_thread(self._settle, lease, name, outcome))
+            self.ended[issue.id] = Ended(
+                issue=issue.id, outcome=outcome, branch=branch, records=self._records(name)
+            )
+            if outcome.state == "completed":
+                await self._tell_branch(issue.id, branch)
+                if not self._settings.keep_worktrees:
+                    await self._tidy(issue.id, name)
+        finally:
+            self._claims.release(lease)
         return False
+
+    async def _tell_branch(self, issue: str, branch: str) -> None:
+        why = await asyncio.to_thread(self.unmergeable)
+        merge = f"git merge {branch}"
+        words = merge if why is None else f"do not merge yet: {why} (then: {merge})"
+        self._step("branch", issue, words, branch=branch)
 
     async def _tidy(self, issue: str, name: str) -> None:
         try:
@@ -178,6 +199,7 @@ class AgentLoop:
             lease,
             self._settings.terms,
             self._place.attempts,
+            self._bases,
             tell=self._tell,
             over=lambda: self._ending,
             said=None if said is None else lambda words: said(issue.id, words),
@@ -188,12 +210,9 @@ class AgentLoop:
         return self._place.out / AGENTS / name
 
     async def _give_all_back(self) -> None:
-        """Claims that nobody finalized: the run itself broke."""
-        for lease in self._leases.values():
-            try:
-                await asyncio.to_thread(lease.give_back)
-            except MachineryError as error:
-                self._step("warning", None, f"the claim on {lease.task} stays: {error}")
+        """Claims that nobody finalized (the run itself broke), and our places in the queue."""
+        for trouble in await asyncio.to_thread(self._claims.close):
+            self._step("warning", None, trouble)
         self._leases.clear()
 
     def _step(

@@ -2,7 +2,8 @@
 
 It runs in a session, and so in a process group, of its own, without standard input. When its
 leader ends, of itself or not, whoever is left in the group is killed: an agent's helpers must not
-go on editing while its work is judged. A process that left the group (a daemon) is not found.
+go on editing while its work is judged. So it is, by a watcher, if this process itself is killed.
+A process that left the group (a daemon) is not found.
 """
 
 from __future__ import annotations
@@ -97,7 +98,13 @@ async def run_process(  # noqa: PLR0913 - what to run, where, its bounds, who li
     `said` is called in another thread with the last line of each piece of output. Setting `stop`,
     the time limit and the caller's own cancellation end the whole group. Raises NotStartedError.
     """
-    process = _start(argv, cwd, env)
+    watcher = Watcher()
+    try:
+        process = _start(argv, cwd, env)
+    except NotStartedError:
+        watcher.dismiss()
+        raise
+    watcher.watch(process.pid)
     began = time.monotonic()
     output = Output(process, log, limit, said)
     group = _Group(process)
@@ -111,6 +118,7 @@ async def run_process(  # noqa: PLR0913 - what to run, where, its bounds, who li
     finally:
         group.kill()
         await undisturbed(group.over.wait())
+        watcher.dismiss()  # before the number of the group is free for others
         status = process.wait()
         await output.finished()
     duration = time.monotonic() - began
@@ -145,6 +153,46 @@ def _start(argv: Sequence[str], cwd: Path, env: Mapping[str, str]) -> subprocess
     except (OSError, ValueError) as error:
         words = error.strerror if isinstance(error, OSError) else str(error)
         raise NotStartedError(f"{plain(argv[0], 100)} cannot be started: {words}") from error
+
+
+class Watcher:
+    """Kills a process group at once when this process is gone, however it went (`kill -9`).
+
+    A shell that waits for the end of a pipe whose other end is ours. It inherits whatever else is
+    inheritable here, so that a lock which must outlast what we started does (see `holding`).
+    """
+
+    _SCRIPT = 'trap "" HUP INT TERM; read -r group && { read -r word; kill -KILL "-$group"; }'
+
+    def __init__(self) -> None:
+        try:
+            self._shell = subprocess.Popen(
+                ["/bin/sh", "-c", self._SCRIPT],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                close_fds=False,
+                start_new_session=True,  # whoever kills our group does not kill it
+            )
+        except OSError as error:
+            raise NotStartedError(
+                f"/bin/sh cannot be started: {error.strerror or error}"
+            ) from error
+
+    def watch(self, group: int) -> None:
+        """Says which group. Once."""
+        assert self._shell.stdin is not None  # noqa: S101 - opened as a pipe; for the type checker
+        with suppress(BrokenPipeError):  # somebody killed it: then nobody watches
+            self._shell.stdin.write(b"%d\n" % group)
+            self._shell.stdin.flush()
+
+    def dismiss(self) -> None:
+        """The group is gone, or never was: nothing is to be killed any more."""
+        self._shell.kill()
+        self._shell.wait()
+        if self._shell.stdin is not None:
+            with suppress(BrokenPipeError):
+                self._shell.stdin.close()
 
 
 class _Group:

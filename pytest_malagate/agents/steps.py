@@ -9,6 +9,7 @@ import msgspec
 
 StepKind = Literal[
     "base",  # the tests of the base are run, or were found not to be known
+    "resumed",  # a loop that was killed had claimed it: this one goes on
     "attempt",  # an agent was started
     "agent_ended",
     "judged",

@@ -19,7 +19,7 @@ from pytest_malagate.report.coordination import (
     attempt_words,
     closing_lines,
     event_line,
-    table_lines,
+    screen_lines,
 )
 from pytest_malagate.report.terminal import Line, paint, use_color
 
@@ -45,6 +45,8 @@ _STEP_WORDS = {
     "base": ("base", "dim"),
     "agent_ended": ("the agent ended", ""),
     "repeated": ("again", "yellow"),
+    "resumed": ("goes on", "yellow"),
+    "stopping": ("its agent is told to end", "yellow"),
     "branch": ("next", "bold"),
     "done": ("completed by an earlier run", "dim"),
     "warning": ("warning", "yellow"),
@@ -81,14 +83,17 @@ def voice(
     environ: Mapping[str, str],
     *,
     json: bool,
-    width: Callable[[], int],
+    size: Callable[[], tuple[int, int]],
 ) -> Voice:
-    """The voice that fits: JSON if it is asked for, a table on a terminal, else lines."""
+    """The voice that fits: JSON if it is asked for, a table on a terminal, else lines.
+
+    `size` says how many columns and lines the terminal has now.
+    """
     if json:
         return JsonVoice(stream)
     color = use_color(stream, environ)
     if stream.isatty() and environ.get("TERM") != "dumb":
-        return TableVoice(stream, board, color=color, width=width)
+        return TableVoice(stream, board, color=color, size=size)
     return LineVoice(stream, color=color)
 
 
@@ -160,10 +165,10 @@ class TableVoice(_Writer):
     """The table of all issues, redrawn in place, with the latest news below it."""
 
     def __init__(
-        self, stream: TextIO, board: Board, *, color: bool, width: Callable[[], int]
+        self, stream: TextIO, board: Board, *, color: bool, size: Callable[[], tuple[int, int]]
     ) -> None:
         super().__init__(stream)
-        self._board, self._color, self._width = board, color, width
+        self._board, self._color, self._size = board, color, size
         self._news: list[Line] = []
 
     def event(self, event: Event) -> None:
@@ -173,9 +178,9 @@ class TableVoice(_Writer):
         self._add(line_of_step(step))
 
     def tick(self) -> None:
-        rows = self._board.rows
-        table = table_lines(rows, now=time.time(), width=self._width()) if rows else []
-        self._write(_CLEARED + paint([*table, (), *self._news], color=self._color))
+        (width, height), rows = self._size(), self._board.rows
+        screen = screen_lines(rows, self._news, now=time.time(), width=width, height=height)
+        self._write(_CLEARED + paint(screen, color=self._color))
 
     def closes(self, finale: Finale) -> None:
         self._news.clear()

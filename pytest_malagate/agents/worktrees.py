@@ -1,16 +1,22 @@
 """Git worktrees for agents, one an issue, each on a branch of its own; what is left there.
 
 They lie below malagate-out, in a directory whose name begins with a dot: a pytest of the main
-checkout must not take an agent's half-finished tests for its own. All commands run without hooks.
+checkout must not take an agent's half-finished tests for its own. Beside them lie, for a while,
+clean checkouts in which a commit is judged. All commands run without hooks.
 """
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 
+from pytest_malagate.agents.filters import Filters
 from pytest_malagate.collect.log import prepare_directory
 from pytest_malagate.errors import MachineryError
 from pytest_malagate.gate.commit import judge_commits
@@ -26,15 +32,23 @@ _IDENTITY = {
     for who in ("AUTHOR", "COMMITTER")
     for what, value in (("NAME", "malagate"), ("EMAIL", "malagate@localhost.invalid"))
 }
+_OF_A_PROCESS = re.compile(r"\..+-(\d{1,9})")  # see `Worktrees.place_of_detached`
 
 
 class Worktree(msgspec.Struct, frozen=True, kw_only=True):
-    """A checkout of `branch`, which began at the commit `base`. `root` is where the policy is."""
+    """A checkout of `branch`, which began at the commit `base`. `root` is where the policy is.
+
+    `repository` is the name of the repository that it is of, `objects` where that keeps its
+    objects. A clean checkout has no branch and says what `commit` it is of.
+    """
 
     path: Path
     root: Path
-    branch: str
     base: str
+    repository: str
+    objects: Path
+    branch: str = ""
+    commit: str | None = None
 
 
 class Left(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,6 +72,7 @@ class Worktrees:
     def __init__(self, repository: Repository, root: Path, out: Path) -> None:
         self._main, self._out = repository, out
         self._prefix = root.resolve().relative_to(repository.root.resolve())
+        self._name, self._filters = repository.name(), Filters(repository)
 
     def prepare(self, name: str, base: str) -> Worktree:
         """The worktree of a name: the one that is there, with all that is in it, or a new one.
@@ -65,7 +80,8 @@ class Worktrees:
         A new one has the branch of that name, made at `base` unless there is one.
         """
         path, branch = self._out / DIRECTORY / name, branch_of(name)
-        made = Worktree(path=path, root=path / self._prefix, branch=branch, base=base)
+        made = self._worktree(path, base=base, branch=branch)
+        _unlock(self._main, f"refs/heads/{branch}")
         has_branch = self.tip(branch) is not None
         if has_branch and self._is_ours(path):
             return made
@@ -76,12 +92,39 @@ class Worktrees:
             self._add("-b", branch, str(path), base)
         return made
 
-    def detached(self, name: str, commit: str) -> Worktree:
-        """A clean worktree of a commit, without a branch; one that is there is replaced."""
-        path = self._out / DIRECTORY / name
+    def detached(self, name: str, commit: str, *, base: str | None = None) -> Worktree:
+        """A clean checkout of a commit, without a branch, for this process; `base` None is it.
+
+        It holds what the commit holds and nothing else, filtered as it was when the loop began.
+        """
+        path = self.place_of_detached(name)
         self.remove(path)
-        self._add("--detach", str(path), commit)
-        return Worktree(path=path, root=path / self._prefix, branch="", base=commit)
+        self._add("--detach", str(path), commit, extra=self._filters.restored())
+        return self._worktree(path, base=base or commit, commit=commit)
+
+    def place_of_detached(self, name: str) -> Path:
+        """Where this process has its clean checkout of that name."""
+        return self._out / DIRECTORY / f".{name}-{os.getpid()}"
+
+    def sweep(self) -> None:
+        """Takes away the clean checkouts of processes that did not live to do it."""
+        for path in (self._out / DIRECTORY).glob(".*"):
+            named = _OF_A_PROCESS.fullmatch(path.name)
+            if named is not None and not _lives(int(named[1])):
+                self.remove(path)
+
+    def _worktree(
+        self, path: Path, *, base: str, branch: str = "", commit: str | None = None
+    ) -> Worktree:
+        return Worktree(
+            path=path,
+            root=path / self._prefix,
+            base=base,
+            repository=self._name,
+            objects=self._main.objects,
+            branch=branch,
+            commit=commit,
+        )
 
     def remove(self, path: Path) -> None:
         """Takes a worktree away, with all that is in it and is not committed."""
@@ -105,21 +148,16 @@ class Worktrees:
 
     def _is_ours(self, path: Path) -> bool:
         """Whether a worktree of this repository is there."""
-        if not (path / ".git").is_file():
-            return False
-        found = Repository.discover(path)
-        if found is None or found.root.resolve() != path.resolve():
-            return False
-        return found.objects.resolve() == self._main.objects.resolve()
+        return (path / ".git").is_file() and _discovered(path, self._main.objects) is not None
 
-    def _add(self, *args: str) -> None:
+    def _add(self, *args: str, extra: Mapping[str, str] | None = None) -> None:
         prepare_directory(self._out)
-        git(self._main.root, "worktree", "add", "--quiet", *args)
+        git(self._main.root, "worktree", "add", "--quiet", *args, extra=extra)
 
 
 def state_of(worktree: Worktree) -> tuple[str | None, str]:
     """HEAD and the tree of the files: equal, if nothing was changed. Raises GitError."""
-    repository = _repository(worktree)
+    repository = repository_of(worktree)
     return repository.head(), repository.working_tree().tree
 
 
@@ -131,8 +169,8 @@ def gather(worktree: Worktree, task: str, attempt: int) -> Left:
     does not stand on the base any more (rewritten history) is put onto it as one commit, so that
     it is compared with what it would really change. Raises GitError.
     """
-    repository = _repository(worktree)
-    _unlock(repository)
+    repository = repository_of(worktree)
+    _unlock(repository, "index", "HEAD", f"refs/heads/{worktree.branch}")
     _hide_output(worktree)
     head = _on_branch(repository, worktree)
     if git(repository.root, "status", "--porcelain", "-z").stdout:
@@ -154,18 +192,42 @@ def touched(worktree: Worktree, commit: str) -> tuple[str, ...]:
     return tuple(readable(decode(path)) for path in listed.split(b"\0") if path)
 
 
-def _repository(worktree: Worktree) -> Repository:
-    """The worktree itself: where it was removed, git would find the main checkout above it."""
-    found = Repository.discover(worktree.path) if worktree.path.is_dir() else None
-    if found is None or found.root.resolve() != worktree.path.resolve():
-        raise MachineryError(f"{worktree.path} is no git worktree any more")
+def repository_of(worktree: Worktree) -> Repository:
+    """The worktree, as a part of its repository. Raises MachineryError if it is that no more.
+
+    Where it was removed, git would find the main checkout above it; where an agent put a clone
+    in its place, what is committed there is on no branch of ours.
+    """
+    found = _discovered(worktree.path, worktree.objects) if worktree.path.is_dir() else None
+    if found is None:
+        raise MachineryError(f"{worktree.path} is no git worktree of this repository any more")
     return found
 
 
-def _unlock(repository: Repository) -> None:
-    """A git that was killed with its agent may have left its lock; nobody else works here."""
-    kept = git(repository.root, "rev-parse", "--git-path", "index.lock").line
-    (repository.root / kept).unlink(missing_ok=True)
+def _discovered(path: Path, objects: Path) -> Repository | None:
+    """The work tree at a path, if its objects are kept there."""
+    found = Repository.discover(path)
+    if found is None or found.root.resolve() != path.resolve():
+        return None
+    return found if found.objects.resolve() == objects.resolve() else None
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # somebody else's
+        pass
+    return True
+
+
+def _unlock(repository: Repository, *names: str) -> None:
+    """A git that was killed with its agent may have left locks; nobody else works with these."""
+    for name in names:
+        kept = git(repository.root, "rev-parse", "--git-path", f"{name}.lock").line
+        with suppress(OSError):  # git says better than we what is in its way then
+            (repository.root / kept).unlink()
 
 
 def _hide_output(worktree: Worktree) -> None:

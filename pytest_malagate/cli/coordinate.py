@@ -22,9 +22,10 @@ from pathlib import Path
 from pytest_malagate.agents.attempts import Terms
 from pytest_malagate.agents.bases import Bases
 from pytest_malagate.agents.board import Board
+from pytest_malagate.agents.claims import Claims
 from pytest_malagate.agents.environment import inherited
 from pytest_malagate.agents.evidence import rule_of_file
-from pytest_malagate.agents.loop import AgentLoop, Ended, Settings, tasks_completed
+from pytest_malagate.agents.loop import AGENTS, AgentLoop, Ended, Settings, tasks_completed
 from pytest_malagate.agents.names import command_template, task_of_issue
 from pytest_malagate.agents.steps import Step
 from pytest_malagate.agents.telling import Finale, Voice, voice
@@ -118,14 +119,15 @@ class _Run:
             self._board,
             os.environ,
             json=options.json,
-            width=lambda: shutil.get_terminal_size().columns,
+            size=shutil.get_terminal_size,
         )
         self._loop = self._made()
 
     def to_the_end(self) -> int:
         """Runs, tells how it ended, and returns the exit code."""
         result = asyncio.run(self._run())
-        ended = tuple(_closing(one) for one in self._loop.ended.values())
+        held_up = self._loop.unmergeable()
+        ended = tuple(_closing(one, held_up) for one in self._loop.ended.values())
         waiting = tuple(self._board.waiting())
         self._voice.closes(Finale(result=result, ended=ended, waiting=waiting))
         try:
@@ -137,7 +139,8 @@ class _Run:
     def _made(self) -> AgentLoop:
         options, place = self._options, self._place
         settings = _settings(options, place)
-        provider = _provider(options, place)
+        claims = Claims(place.gate, settings.holder, place.place.out / AGENTS)
+        provider = _provider(options, place, claims)
         issues = _asked(provider)
         done = _done_before(options, place, issues)
         for issue in issues:
@@ -163,6 +166,7 @@ class _Run:
             on_event=self._event,
             said=self._board.says,
             completed=done,
+            claims=claims,
         )
 
     async def _run(self) -> RunResult:
@@ -220,10 +224,10 @@ def _command(command: str, here: Path) -> tuple[str, ...]:
     return (found, *rest)
 
 
-def _provider(options: argparse.Namespace, place: Opened) -> IssueProvider:
+def _provider(options: argparse.Namespace, place: Opened, claims: Claims) -> IssueProvider:
     named: str = options.provider
     if named == "store":
-        return StoreProvider(place.gate)
+        return StoreProvider(place.gate, is_left=claims.is_left)
     source = on_github(named, by="--provider")
     return YamlProvider(Path(named)) if source is None else _of_github(source, options.epic)
 
@@ -293,9 +297,11 @@ def _asked(provider: IssueProvider) -> tuple[str, ...]:
         return ()
 
 
-def _closing(one: Ended) -> Closing:
-    completed = one.outcome.state == "completed"
-    why = "" if completed else one.outcome.detail
+def _closing(one: Ended, held_up: str | None) -> Closing:
+    """`held_up`: why nothing may be merged now."""
+    why = one.outcome.detail
+    if one.outcome.state == "completed":
+        why = "" if held_up is None else f"do not merge yet: {held_up}"
     here = Path.cwd()
     inside = one.records.is_relative_to(here)
     return Closing(

@@ -115,8 +115,8 @@ def _tell(options: argparse.Namespace, place: Opened, outcome: Outcome, issue: i
     else:
         say(f"{outcome.verdict}: {outcome.reason}")
         if outcome.freeze is not None:
-            say(f"{name} is frozen (freeze {outcome.freeze}) until a person clears it: "
-                f"malagate unfreeze {outcome.freeze} --reason WHY")  # fmt: skip
+            how = place.gate.how.clear(outcome.freeze)
+            say(f"{name} is frozen (freeze {outcome.freeze}) until a person clears it: {how}")
         elif issue is not None:
             say(f"{name} is frozen (issue #{issue}) until a person clears it")
         elif outcome.verdict != "HEALTHY" and not layer_on:

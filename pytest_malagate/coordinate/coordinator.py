@@ -19,7 +19,7 @@ from functools import partial
 from typing import NamedTuple
 
 from pytest_malagate.coordinate.calling import Trouble, answer_of, cancel, outcome_of
-from pytest_malagate.coordinate.config import CoordinatorConfig
+from pytest_malagate.coordinate.config import CoordinatorConfig, check_max_issues
 from pytest_malagate.coordinate.decisions import (
     Finish,
     Poll,
@@ -40,7 +40,7 @@ from pytest_malagate.coordinate.outcomes import (
     RunResult,
     Spawn,
 )
-from pytest_malagate.coordinate.selection import select, unknown_ids
+from pytest_malagate.coordinate.selection import Selection, sort_out, unknown_epic, unknown_ids
 from pytest_malagate.errors import UsageError
 
 __all__ = ["CoordinatorConfig", "IssueExecutionCoordinator"]
@@ -64,10 +64,18 @@ class _Release(NamedTuple):
 
 
 class IssueExecutionCoordinator:
-    """Starts ready issues through callbacks (see `outcomes`) and knows what became of each.
+    """Starts ready issues through callbacks and knows what became of each.
 
-    `completed` are ids that were done in earlier runs. `on_event` is told what happens; if it
-    raises, it is told so once and the work goes on. `now` gives seconds since the epoch.
+    What it takes and gives lies in modules of `pytest_malagate.coordinate`: `issues` has Issue
+    and the IssueProvider's protocol, which YamlProvider of `yaml_issues` and StoreProvider of
+    `store_issues` keep; `outcomes` has IssueOutcome and Refused, the types of the callbacks, and
+    RunResult; `events` has Event; `config` has CoordinatorConfig.
+
+    `spawn` starts the work on an issue and returns its asyncio task, or a Refused. `finalize` is
+    called once when such a task has ended. `abort` is called before work is cancelled because of
+    `request_abort`, `ready_to_start` before each `spawn`. `completed` are ids that were done in
+    earlier runs. `on_event` is told what happens; if it raises, it is told so once and the work
+    goes on. `now` gives seconds since the epoch.
 
     An issue that was released is offered again once another issue has completed or failed, or
     with `watch` after `poll_seconds`: else a run of issues that nobody can do would never end.
@@ -103,6 +111,7 @@ class IssueExecutionCoordinator:
         self._failed: dict[str, None] = {}
         self._released: dict[str, _Release] = {}
         self._waiting: dict[str, str] = {}  # since the last poll, with the reason
+        self._selection: Selection | None = None  # of the last poll
         self._told: dict[str, str] = {}  # the reasons that an event has told
         self._started = self._given_back = 0
         # What was asked of the run.
@@ -152,7 +161,11 @@ class IssueExecutionCoordinator:
             self._wake.set()
 
     def set_max_issues(self, limit: int | None) -> None:
-        """Replaces `max_issues`. What runs already goes on, whatever the limit."""
+        """Replaces `max_issues`. What runs already goes on, whatever the limit.
+
+        Raises UsageError as the configuration does.
+        """
+        check_max_issues(limit)
         self._max_issues = limit
         self._wake.set()
 
@@ -198,6 +211,7 @@ class IssueExecutionCoordinator:
             failed=len(self._failed),
             ready=len(self._ready),
             waiting=len(self._waiting),
+            blocked=len(self._blocked()),
             asked=self._polled_at is not None,
             poll_failures=self._poll_failures,
             poll_problem=self._poll_problem,
@@ -250,6 +264,8 @@ class IssueExecutionCoordinator:
             self._tell("limit", detail=end.reason)
         elif kind == "no_agents":
             self._tell("no_agents", detail=f"max_agents is {self._config.max_agents}")
+        elif kind in ("waiting", "blocked"):
+            self._tell_blocked()
         self._tell("ended", detail=end.reason)
         return RunResult(
             started=self._started,
@@ -301,19 +317,26 @@ class IssueExecutionCoordinator:
             unknown = [one for one in unknown_ids(issues, self._config) if one not in completed]
             if unknown:
                 self._tell("warning", detail=f"no such issue: {', '.join(unknown)}")
+            if unknown_epic(issues, self._config):
+                detail = f"no open issue is part of an epic {self._config.epic_id}"
+                self._tell("warning", detail=detail)
         self._answered = True
         self._poll_failures, self._poll_problem = 0, ""
         self._follow_up = self._ended_since = self._started_since = False
         exclude = self._failed.keys() | self._running.keys()
         self._ready.clear()
         self._waiting.clear()
-        for issue in select(issues, self._config, exclude=exclude, completed=completed):
+        self._selection = sort_out(issues, self._config, exclude=exclude, completed=completed)
+        for issue in self._selection.ready:
             release = self._released.get(issue.id)
             if release is None or self._may_return(release):
                 self._ready.append(issue)
             else:
                 self._waiting[issue.id] = release.why
         self._tell("poll", detail=f"{len(self._ready)} ready")
+
+    def _blocked(self) -> tuple[Issue, ...]:
+        return () if self._selection is None else self._selection.blocked
 
     def _may_return(self, release: _Release) -> bool:
         settled = len(self._completed) + len(self._failed)
@@ -367,9 +390,7 @@ class IssueExecutionCoordinator:
             self._tell("refused", issue, refusal.reason)
             return
         self._waiting[issue.id] = refusal.reason
-        if self._told.get(issue.id) != refusal.reason:
-            self._told[issue.id] = refusal.reason
-            self._tell("waiting", issue, refusal.reason)
+        self._tell_once("waiting", issue, refusal.reason)
 
     # --- ends ---
 
@@ -436,9 +457,22 @@ class IssueExecutionCoordinator:
                 self._event_trouble = True
                 self._tell("warning", detail=f"an event could not be told: {Trouble(error)}")
 
+    def _tell_once(self, kind: EventKind, issue: Issue, reason: str) -> None:
+        """Tells why an issue does not start; again only when the reason has changed."""
+        if self._told.get(issue.id) != reason:
+            self._told[issue.id] = reason
+            self._tell(kind, issue, reason)
+
+    def _tell_blocked(self) -> None:
+        if self._selection is not None:
+            for issue in self._selection.blocked:
+                self._tell_once("blocked", issue, self._selection.why(issue, self._failed))
+
     def _tell_idle(self) -> None:
         now = self._clock()
+        self._tell_blocked()
         if self._idle_at is None or abs(now - self._idle_at) >= self._config.idle_seconds:
             self._idle_at = now
-            waiting = f"{len(self._waiting)} waiting" if self._waiting else "nothing is ready"
-            self._tell("idle", detail=waiting)
+            left = (len(self._waiting), "waiting"), (len(self._blocked()), "blocked")
+            counts = ", ".join(f"{number} {word}" for number, word in left if number)
+            self._tell("idle", detail=counts or "nothing is ready")

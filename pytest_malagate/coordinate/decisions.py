@@ -5,7 +5,7 @@
 2. While there is room, the provider is polled if that is due, then the next ready issue starts.
 3. While anything runs it is waited for; then a reached limit ends the run (0).
 4. A poll that failed is repeated, and with `watch` the provider is polled again: both take time.
-5. What is left waits (4), or nothing is ready (0).
+5. What is left waits or is blocked (4), or nothing is left that may start (0).
 
 Where an issue failed, 1 stands for the 0 and the 4: a run that left something broken is no success.
 """
@@ -26,6 +26,7 @@ class Snapshot(Value, frozen=True, kw_only=True):
     counted: starts that count towards the limit.
     ready: issues of the last poll that nobody has asked to start yet.
     waiting: issues of the last poll that were refused for now.
+    blocked: issues of the last poll that are left out for nothing but their blockers.
     asked: the provider has answered at least once, or failed.
     poll_failures: polls that failed in a row; `poll_problem` is the last one's text.
     poll_in: seconds until the next regular poll; 0 or less: its time has come.
@@ -45,6 +46,7 @@ class Snapshot(Value, frozen=True, kw_only=True):
     failed: int = 0
     ready: int = 0
     waiting: int = 0
+    blocked: int = 0
     asked: bool = False
     poll_failures: int = 0
     poll_problem: str = ""
@@ -141,8 +143,9 @@ def _end(now: Snapshot) -> Decision:
         return _finish(now, ExitCode.PASSED, "no_agents")
     if now.poll_failures or now.watch:
         return Rest(seconds=now.poll_in, idle=not now.poll_failures)
-    if now.waiting:
-        return _finish(now, ExitCode.NOT_ADMITTED, f"waiting ({now.waiting})")
+    left = [("waiting", now.waiting), ("blocked", now.blocked)]
+    if reason := ", ".join(f"{word} ({number})" for word, number in left if number):
+        return _finish(now, ExitCode.NOT_ADMITTED, reason)
     return _finish(now, ExitCode.PASSED, "none_ready")
 
 

@@ -11,6 +11,7 @@ EventKind = Literal[
     "idle",  # nothing is ready and nothing runs; it is watched on
     "started",
     "waiting",  # not started for now; told again only when the reason changes
+    "blocked",  # others keep it from starting; told when nothing runs any more, once for a reason
     "refused",  # not started, and it will not be: a failed issue
     "finished",  # the work on an issue ended well, and was finalized
     "failed",
@@ -18,7 +19,7 @@ EventKind = Literal[
     "limit",  # max_issues is reached
     "no_agents",  # max_agents allows none
     "poll_failed",
-    "warning",  # an id of only_ids that the provider does not know; a callback that raised
+    "warning",  # an epic or an id of only_ids that nobody knows; a callback that raised
     "aborted",
     "interrupted",
     "draining",

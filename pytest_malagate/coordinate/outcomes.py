@@ -40,7 +40,7 @@ class RunResult(Value, frozen=True, kw_only=True):
     | 130 | `interrupted` |
     | 3 | `aborted: WHY`, `poll failed 3 times: WHY` |
     | 1 | one of the others, where an issue failed |
-    | 4 | `waiting (N)`: all that is left waits |
+    | 4 | `waiting (N)`, `blocked (N)`, `waiting (N), blocked (M)`: so is all that is left |
     | 0 | `drained`, `limit_reached (N)`, `no_agents`, `none_ready` |
     """
 

@@ -6,10 +6,24 @@ nothing else does.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from typing import NamedTuple
 
+from pytest_malagate.coordinate.blocking import Blocking, epics_above
 from pytest_malagate.coordinate.config import CoordinatorConfig
 from pytest_malagate.coordinate.issues import Issue
+
+
+class Selection(NamedTuple):
+    """What may start, the first one first, and what is left out for nothing but its blockers."""
+
+    ready: tuple[Issue, ...]
+    blocked: tuple[Issue, ...]
+    blocking: Blocking
+
+    def why(self, issue: Issue, failed: Collection[str] = frozenset()) -> str:
+        """Why a blocked issue is; `failed` are ids that failed in this run."""
+        return self.blocking.why(issue, failed)
 
 
 def select(
@@ -19,45 +33,62 @@ def select(
     exclude: Collection[str] = frozenset(),
     completed: Collection[str] = frozenset(),
 ) -> tuple[Issue, ...]:
-    """The issues that may start, the first one first; of two with one id the first.
+    """The issues that may start, the first one first; see `sort_out`."""
+    return sort_out(issues, config, exclude=exclude, completed=completed).ready
+
+
+def sort_out(
+    issues: Iterable[Issue],
+    config: CoordinatorConfig,
+    *,
+    exclude: Collection[str] = frozenset(),
+    completed: Collection[str] = frozenset(),
+) -> Selection:
+    """What may start, and what is blocked; of two issues with one id the first.
 
     `exclude` are ids that are out of the question, such as those that run; `completed` are done
-    whatever the provider says, so they block nothing. Left out are epics themselves, what is
-    blocked or is part of an epic that is (an issue in progress, too), what is in progress unless
-    the settings ask for it, and what the settings leave out.
+    whatever the provider says, so they block nothing. Left out are epics themselves, what is in
+    progress unless the settings ask for it, and what the settings leave out. Of the rest is
+    blocked what is so itself or is part of an epic that is (an issue in progress, too).
     """
     known = first_of_each(issues)
     is_open = {issue.id for issue in known.values() if issue.status != "done"} - set(completed)
+    blocking = Blocking(known, is_open)
     wip = config.resume or config.prioritize_wip
     only = None if config.only_ids is None else set(config.only_ids)
-
-    def is_blocked(issue: Issue) -> bool:
-        return issue.status == "blocked" or any(one in is_open for one in issue.blocked_by)
-
-    blocked_epics = {issue.id for issue in known.values() if issue.is_epic and is_blocked(issue)}
-
-    def may_start(issue: Issue) -> bool:
+    ready: list[Issue] = []
+    blocked: list[Issue] = []
+    for issue in known.values():
         if issue.id in exclude or issue.id not in is_open or issue.is_epic:
-            return False
-        if only is not None and issue.id not in only:
-            return False
-        if is_blocked(issue) or (issue.status == "in_progress" and not wip):
-            return False
-        if not issue.epic:
-            return config.epic_id is None
-        if config.orphans_only:
-            return False
-        epics = tuple(_epics(issue, known))
-        inside = config.epic_id is None or config.epic_id in epics
-        return inside and blocked_epics.isdisjoint(epics)
-
-    return tuple(_ordered([issue for issue in known.values() if may_start(issue)], config))
+            continue
+        if (only is not None and issue.id not in only) or (
+            issue.status == "in_progress" and not wip
+        ):
+            continue
+        epics = tuple(epics_above(issue, known)) if issue.epic else ()
+        if (epics and config.orphans_only) or config.epic_id not in (None, *epics):
+            continue
+        (blocked if blocking.holds(issue, epics) else ready).append(issue)
+    return Selection(tuple(_ordered(ready, config)), tuple(blocked), blocking)
 
 
 def unknown_ids(issues: Iterable[Issue], config: CoordinatorConfig) -> tuple[str, ...]:
     """Those of `only_ids` that are not among the issues."""
     known = {issue.id for issue in issues}
-    return tuple(one for one in dict.fromkeys(config.only_ids or ()) if one not in known)
+    wanted = config.only_ids or ()
+    if not isinstance(wanted, tuple):
+        wanted = tuple(sorted(wanted))
+    return tuple(one for one in dict.fromkeys(wanted) if one not in known)
+
+
+def unknown_epic(issues: Iterable[Issue], config: CoordinatorConfig) -> bool:
+    """Whether an epic is asked for that is not among the issues, and none of them is part of."""
+    known = first_of_each(issues)
+    return config.epic_id is not None and not any(
+        config.epic_id in ((issue.id,) if issue.is_epic else ())
+        or config.epic_id in epics_above(issue, known)
+        for issue in known.values()
+    )
 
 
 def first_of_each(issues: Iterable[Issue]) -> dict[str, Issue]:
@@ -68,18 +99,8 @@ def first_of_each(issues: Iterable[Issue]) -> dict[str, Issue]:
     return known
 
 
-def _epics(issue: Issue, known: Mapping[str, Issue]) -> Iterator[str]:
-    """The epic that the issue is a part of, the one which that is a part of, and so on."""
-    seen: set[str] = set()
-    epic = issue.epic
-    while epic and epic not in seen:
-        yield epic
-        seen.add(epic)
-        epic = known[epic].epic if epic in known else None
-
-
 def _ordered(issues: list[Issue], config: CoordinatorConfig) -> list[Issue]:
-    if config.only_ids is not None:
+    if isinstance(config.only_ids, tuple):
         place = {one: number for number, one in reversed(list(enumerate(config.only_ids)))}
         issues = sorted(issues, key=lambda issue: place[issue.id])
     elif config.focus:

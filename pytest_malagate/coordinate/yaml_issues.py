@@ -19,11 +19,13 @@ from __future__ import annotations
 import asyncio
 import stat
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from pytest_malagate.coordinate.blocking import epics_above
 from pytest_malagate.coordinate.issues import Issue
 from pytest_malagate.errors import MachineryError
 from pytest_malagate.policy.check import INVALID, check
@@ -224,9 +226,9 @@ def _check_circles(found: Sequence[_Found], findings: Findings) -> None:
 
 
 def _blockers(issue: Issue, todo: Mapping[str, Issue]) -> set[str]:
-    """What the issue waits for: its own blockers, and those of its epic."""
-    epic = todo.get(issue.epic or "")
-    return {*issue.blocked_by, *(epic.blocked_by if epic else ())} & todo.keys()
+    """What the issue waits for: its own blockers, and those of every epic above it."""
+    above = [todo[epic].blocked_by for epic in epics_above(issue, todo) if epic in todo]
+    return {*issue.blocked_by, *chain.from_iterable(above)} & todo.keys()
 
 
 def _reworded(problem: Problem) -> Problem:

@@ -42,6 +42,7 @@ from pytest_malagate.github.lock import LockProof
 from pytest_malagate.github.records import Issue
 from pytest_malagate.github.session import GitHubSession
 from pytest_malagate.github.sweep_memory import SweepMemory, read_memory, write_memory
+from pytest_malagate.queue.how import How
 from pytest_malagate.queue.model import Entry, Freeze, FreezeMode, Task
 from pytest_malagate.queue.store import FreezeTrouble
 
@@ -66,6 +67,8 @@ class GitHubStore:
     there never was one. `now` is in seconds since the epoch. `warnings` are views that could not be
     written.
     """
+
+    how = How(on_github=True)
 
     def __init__(
         self,

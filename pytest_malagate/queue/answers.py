@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pytest_malagate.queue.how import How
 from pytest_malagate.queue.model import MODES, Freeze, FreezeMode, Task, Value, abandoned
 
 
@@ -110,17 +111,21 @@ NEXT_BROKEN = "repair the store: until then nothing starts"
 
 
 def next_step(
-    active: tuple[Task, ...], waiting: tuple[Waiting, ...], reading: FreezeReading, now: float
+    active: tuple[Task, ...],
+    waiting: tuple[Waiting, ...],
+    reading: FreezeReading,
+    now: float,
+    how: How,
 ) -> str:
     """What happens next, in one line."""
     if reading.frozen:
-        return "a maintainer clears the freeze: malagate unfreeze --reason WHY"
+        return f"a maintainer clears the freeze: {how.clear()}"
     free = [task for task in active if abandoned(task, now)]
     if free:
         return f"the lease of {free[0].task} has ended: the next claim takes it over"
     if active:
-        done = f"malagate queue finish {active[0].task}"
+        done = how.finish(active[0].task)
         return f"when {active[0].task} is finished ({done}), the next task may be claimed"
     if waiting:
-        return f"{waiting[0].task} may be claimed: malagate queue claim"
+        return f"{waiting[0].task} may be claimed: {how.claim()}"
     return "nothing waits"

@@ -10,6 +10,14 @@ from pytest_malagate.queue.answers import Admission, FreezeReading, SerialRules
 from pytest_malagate.queue.model import MODES, SET_NEEDS, FreezeMode, Person, at_least
 from pytest_malagate.queue.store import FreezeTrouble, Session
 
+LONGEST = 2000
+"""Characters of a reason that are kept: it stands in a comment, a title and a terminal, too."""
+
+
+def shortened(reason: str) -> str:
+    """A reason as it is kept. A log in place of one must not keep a freeze from being set."""
+    return reason if len(reason) <= LONGEST else f"{reason[: LONGEST - 2]} …"
+
 
 def read_freezes(session: Session, rules: SerialRules, branch: str | None = None) -> FreezeReading:
     """The freezes that stand, those of other branches left out if one is named."""

@@ -22,7 +22,16 @@ import msgspec
 
 from pytest_malagate.errors import MachineryError, UsageError
 from pytest_malagate.queue.answers import NEXT_BROKEN, Admission, Claimed, SerialRules, Status
-from pytest_malagate.queue.freezing import check_clear, check_set, code_of, held_up, read_freezes
+from pytest_malagate.queue.freezing import (
+    check_clear,
+    check_set,
+    code_of,
+    held_up,
+    read_freezes,
+    shortened,
+)
+from pytest_malagate.queue.given import check_given, check_lease, check_name
+from pytest_malagate.queue.how import How
 from pytest_malagate.queue.model import (
     HUMAN_STAGES,
     STAGES,
@@ -46,8 +55,6 @@ T = TypeVar("T")
 LEASE_SECONDS = 4 * 3600.0
 """How long a claim holds without a word from its holder."""
 
-LONGEST_LEASE_SECONDS = 30 * 86400.0
-
 SHORT_LEDGER = 5_000
 """Entries that are verified in passing: some ten milliseconds."""
 
@@ -60,8 +67,10 @@ replace = msgspec.structs.replace
 class SerialGate:
     """The rules over one repository's state in a store. Safe to share among threads if it is.
 
-    `now` is in seconds since the epoch. Methods that write raise MachineryError if the store
-    fails and UsageError for what is asked wrongly; those that ask do not.
+    `store` is a SQLiteStore of `queue.sqlite`, a GitHubStore of `github.store` or another Store
+    (see `queue.store`), `repository` a name such as owner/name. `now` is in seconds since the
+    epoch. Making one and methods that write raise UsageError for what is asked wrongly, and the
+    latter MachineryError if the store fails; those that ask do not.
     """
 
     def __init__(
@@ -72,6 +81,7 @@ class SerialGate:
         *,
         now: Callable[[], float] = time.time,
     ) -> None:
+        check_given(store, repository, rules)
         self.repository = repository
         self.rules = rules or SerialRules()
         self._store, self._clock = store, now
@@ -89,7 +99,7 @@ class SerialGate:
 
     def add(self, task: str, actor: str) -> Task:
         """Makes a task ready: it gets a ticket. One that is ready or active keeps its own."""
-        _check_name(task)
+        check_name(task)
         return self._alone(lambda session: self._add(session, task, actor))
 
     def arrange(
@@ -101,7 +111,7 @@ class SerialGate:
         wait changes nothing.
         """
         for task, _ in added:
-            _check_name(task)
+            check_name(task)
 
         def work(session: Session) -> tuple[Task, ...]:
             for task, actor in withdrawn:
@@ -120,7 +130,7 @@ class SerialGate:
         `task` asks for one task and is refused while it is not its turn. A task whose lease has
         ended is handed out again, with a higher fence: its former holder's word counts no more.
         """
-        _check_lease(lease)
+        check_lease(lease)
 
         def work(session: Session) -> Claimed:
             reading = read_freezes(session, self.rules)
@@ -137,7 +147,7 @@ class SerialGate:
 
     def renew(self, task: str, claim: str, *, lease: float = LEASE_SECONDS) -> Admission:
         """Prolongs a lease. Not admitted: the holder has to stop."""
-        _check_lease(lease)
+        check_lease(lease)
 
         def work(session: Session) -> Admission:
             held, now = _held(session, task, claim), self._now()
@@ -229,6 +239,11 @@ class SerialGate:
 
     # --- questions ---
 
+    @property
+    def how(self) -> How:
+        """How people act on the store."""
+        return self._store.how
+
     @contextmanager
     def look(self) -> Iterator[View]:
         """One look, of which many things may be asked. Never raises for a store that fails."""
@@ -244,6 +259,7 @@ class SerialGate:
                 serial=self.enabled,
                 warnings=self._warnings,
                 problem=problem,
+                how=self.how,
             )
 
     def admission(self, task: str, *, landing: bool = True, branch: str | None = None) -> Admission:
@@ -317,6 +333,7 @@ class SerialGate:
         `because` is a line of the ledger before it, kind and detail, about the same work item.
         """
         check_set(self.rules, actor, reason, mode)
+        reason = shortened(reason)
 
         def work(session: Session) -> Freeze:
             made = Freeze(
@@ -330,7 +347,7 @@ class SerialGate:
             )
             session.put_freeze(made)
             if because is not None:
-                self._log(session, because[0], actor.name, work_item, because[1])
+                self._log(session, because[0], actor.name, work_item, shortened(because[1]))
             self._log(session, "frozen", actor.name, None, f"{made.mode}: {reason}", made.id)
             return made
 
@@ -344,6 +361,7 @@ class SerialGate:
         Clearing is hard: it takes a person with `freeze.clear_needs` and a reason.
         """
         check_clear(self.rules, actor, reason)
+        reason = shortened(reason)
         named = None if only is None else frozenset(only)
         seen: list[frozenset[Freeze]] = []  # by the first try: another clears nothing newer
 
@@ -361,7 +379,7 @@ class SerialGate:
 
     def record(self, kind: str, actor: str, detail: str, *, task: str | None = None) -> None:
         """Adds a line to the ledger about what changed neither a task nor a freeze."""
-        self._alone(lambda session: self._log(session, kind, actor, task, detail))
+        self._alone(lambda session: self._log(session, kind, actor, task, shortened(detail)))
 
     # --- how it is decided ---
 
@@ -479,13 +497,3 @@ def _check_unchanged(known: Task | None, seen: Task) -> None:
 
 def _is_claim(task: Task, claim: str | None) -> bool:
     return claim is None or (task.claim is not None and task.claim.id == claim)
-
-
-def _check_lease(seconds: float) -> None:
-    if not 0 < seconds <= LONGEST_LEASE_SECONDS:
-        raise UsageError(f"a lease lasts up to {LONGEST_LEASE_SECONDS / 86400:.0f} days")
-
-
-def _check_name(task: str) -> None:
-    if not task.strip() or len(task) > 200 or not task.isprintable():
-        raise UsageError("a task's name is 1 to 200 printable characters")

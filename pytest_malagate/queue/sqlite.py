@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from pytest_malagate.queue.how import How
 from pytest_malagate.queue.model import Entry
 from pytest_malagate.queue.sqlite_file import BUSY_SECONDS, SQLiteFile
 from pytest_malagate.queue.sqlite_schema import MIGRATIONS
@@ -24,6 +25,8 @@ class SQLiteStore(SQLiteFile):
     Every method raises MachineryError, with the file's name, for everything that SQLite refuses
     and for rows that cannot be understood.
     """
+
+    how = How()
 
     @contextmanager
     def exclusive(self, repository: str) -> Iterator[SQLiteSession]:

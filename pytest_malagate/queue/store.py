@@ -15,6 +15,7 @@ from contextlib import AbstractContextManager
 from typing import Literal, Protocol
 
 from pytest_malagate.errors import MachineryError
+from pytest_malagate.queue.how import How
 from pytest_malagate.queue.model import Entry, Freeze, Task, TaskState
 
 Counter = Literal["ticket", "fence", "freeze"]
@@ -73,7 +74,10 @@ class Session(Protocol):
 
 
 class Store(Protocol):
-    """State by repository (`owner/name`)."""
+    """State by repository (`owner/name`). `how` says how people act on it."""
+
+    @property
+    def how(self) -> How: ...
 
     def exclusive(self, repository: str) -> AbstractContextManager[Session]:
         """A session that may write, alone on this repository.

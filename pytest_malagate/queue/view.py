@@ -16,6 +16,7 @@ from pytest_malagate.queue.answers import (
     next_step,
 )
 from pytest_malagate.queue.freezing import code_of, held_up, read_freezes
+from pytest_malagate.queue.how import How
 from pytest_malagate.queue.model import Task
 from pytest_malagate.queue.places import place_of, waiting_list
 from pytest_malagate.queue.store import Session
@@ -38,7 +39,9 @@ class View:
         serial: bool,
         warnings: tuple[str, ...] = (),
         problem: MachineryError | None = None,
+        how: How | None = None,
     ) -> None:
+        self._how = how or How()
         self._session, self._rules, self._serial = session, rules, serial
         self._warnings, self._problem = warnings, problem
         self._readings: dict[str | None, FreezeReading] = {}
@@ -88,7 +91,7 @@ class View:
             waiting=waiting,
             frozen=reading.frozen,
             freezes=reading.freezes,
-            next=next_step(active, waiting, reading, now()),
+            next=next_step(active, waiting, reading, now(), self._how),
             problem=reading.problem,
             problem_code=reading.code,
         )

@@ -96,8 +96,12 @@ class Reconciler:
     def start(self, period: float) -> None:
         """Sweeps now and every `period` seconds, in one daemon thread however often it is called.
 
-        A sweep that fails is logged, and the next one comes.
+        A sweep that fails is logged, and the next one comes. Raises UsageError for a period that
+        is not positive, or longer than a thread can wait.
         """
+        number = isinstance(period, (int, float)) and not isinstance(period, bool)
+        if not (number and 0 < period <= threading.TIMEOUT_MAX):
+            raise UsageError("a reconciler's period must be a positive number of seconds")
         self._worker.start(period)
 
     def stop(self) -> None:

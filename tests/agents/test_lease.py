@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_malagate.agents.lease import LEASE_SECONDS, Lease, claimed
-from pytest_malagate.coordinate.outcomes import Refused
+from pytest_malagate.agents.lease import LEASE_SECONDS, Lease, unmergeable
 from pytest_malagate.errors import MachineryError
 from pytest_malagate.queue.model import Person
 from pytest_malagate.queue.serial import SerialGate
@@ -31,11 +30,13 @@ class Scene:
         self.clock = Clock()
         self.store = SQLiteStore(path / "state.db")
         self.gate = SerialGate(self.store, "o/r", now=self.clock)
+        self.told: list[str] = []
 
     async def claim(self) -> Lease:
-        lease = await claimed(self.gate, "x-1", "loop")
-        assert isinstance(lease, Lease)
-        return lease
+        self.gate.add("x-1", "loop")
+        task = self.gate.claim("loop", task="x-1", lease=LEASE_SECONDS).task
+        assert task is not None
+        return Lease(self.gate, task, "loop", on_end=self.told.append)
 
     async def kept(self, lease: Lease) -> None:
         """Keeps the claim until the work is told to end."""
@@ -60,6 +61,8 @@ def test_a_hard_freeze_ends_what_runs(scene: Scene) -> None:
     lease = asyncio.run(play())
     assert lease.stop.is_set()
     assert "on fire" in lease.why
+    lease.end("another reason")
+    assert scene.told == [lease.why]
 
 
 def test_a_claim_that_somebody_else_took_over_ends_what_runs_and_is_left_alone(
@@ -112,15 +115,22 @@ def test_the_freeze_is_read_before_every_attempt(scene: Scene, mode: str, goes_o
     assert (asyncio.run(play()) is None) == goes_on
 
 
-def test_a_store_that_fails_is_no_claim_and_is_asked_again(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("mode", "held_up"), [("drain", False), ("pause", True), ("hard", True)])
+def test_what_was_completed_lands_while_nothing_but_a_drain_stands(
+    scene: Scene, mode: str, held_up: bool
 ) -> None:
-    def fails(*_: object, **__: object) -> None:
-        raise MachineryError("the disk is full")
+    asyncio.run(scene.claim())
+    assert unmergeable(scene.gate) is None
+    scene.gate.freeze("on fire", ALICE, mode=mode)  # type: ignore[arg-type]
+    assert (unmergeable(scene.gate) == "frozen by alice: on fire") == held_up
+    scene.gate.finish("x-1", "loop")  # nothing is active any more
+    assert (unmergeable(scene.gate) is not None) == held_up
 
-    monkeypatch.setattr(scene.gate, "claim", fails)
-    answer = asyncio.run(claimed(scene.gate, "x-1", "loop"))
-    assert answer == Refused(kind="waiting", reason="the disk is full")
+
+def test_nothing_lands_while_the_freezes_cannot_be_read(tmp_path: Path) -> None:
+    (tmp_path / "state.db").write_text("no database")
+    scene = Scene(tmp_path)
+    assert "could not be read whether" in str(unmergeable(scene.gate))
 
 
 def test_a_claim_ends_once(scene: Scene) -> None:

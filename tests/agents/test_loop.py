@@ -280,13 +280,22 @@ def test_a_pause_lets_running_work_end(workshop: Workshop) -> None:
     run = workshop.run()
     assert run.states == {"x-1": "completed"}
     assert [one["issue"] for one in run.result["waiting"]] == ["x-2"]
+    assert run.of("branch")[0]["detail"].startswith("do not merge yet: frozen by ")
+    assert run.why("x-1").startswith("do not merge yet: frozen by ")
+
+
+def test_a_drain_lets_what_was_completed_be_merged(workshop: Workshop) -> None:
+    workshop.does(f"{freeze(workshop, 'drain')}; {RIGHT}")
+    run = workshop.run()
+    assert (run.states, run.why("x-1")) == ({"x-1": "completed"}, "")
+    assert run.of("branch")[0]["detail"] == "git merge malagate/x-1"
 
 
 def test_a_hard_freeze_bars_the_next_attempt_and_the_work_is_kept(workshop: Workshop) -> None:
     workshop.does(f"echo half > answer.txt; {freeze(workshop, 'hard')}")
     run = workshop.run()
     assert (run.exit, run.states, len(run.of("attempt"))) == (4, {"x-1": "released"}, 1)
-    assert workshop.queue() == {"x-1": "waiting"}
+    assert workshop.queue() == {}
     assert (workshop.out / ".worktrees" / "x-1" / "answer.txt").read_text() == "half\n"
     workshop.project.malagate("unfreeze", "--reason", "put out")
     workshop.does(f"[ $MALAGATE_ATTEMPT = 2 ] && [ -n $MALAGATE_FEEDBACK ] && {RIGHT}")
@@ -374,9 +383,10 @@ def test_a_hard_freeze_ends_an_agent_at_work(workshop: Workshop) -> None:
     result = asyncio.run(loop.run())
     assert (result.exit_code, loop.ended["x-1"].outcome.state) == (4, "released")
     assert "on fire" in loop.ended["x-1"].outcome.detail
-    assert [step.kind for step in steps] == ["attempt", "agent_ended"]
+    assert [step.kind for step in steps] == ["attempt", "stopping", "agent_ended"]
+    assert "on fire" in steps[1].detail
     assert not lives(int(pid.read_text()))
-    assert workshop.queue() == {"x-1": "waiting"}
+    assert workshop.queue() == {}
 
 
 # --- the base ---
@@ -480,7 +490,7 @@ def test_a_second_interrupt_ends_the_agents_and_gives_their_claims_back(
     run = told(*ended(process))
     assert (run.exit, run.states) == (130, {"x-1": "released"})
     assert not lives(agent)
-    assert workshop.queue() == {"x-1": "waiting"}
+    assert workshop.queue() == {}
     assert (workshop.out / ".worktrees" / "x-1" / "answer.txt").read_text() == "half\n"
 
 

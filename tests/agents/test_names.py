@@ -77,8 +77,9 @@ def test_a_command_that_is_none_is_refused(command: str) -> None:
 def test_neither_tokens_nor_the_store_are_handed_on() -> None:
     ours = {"MALAGATE_STORE": "/s", "GITHUB_TOKEN": "t", "GH_TOKEN": "t", "GIT_DIR": "/g"}
     kept = inherited(ours | {"PATH": "/bin", "HOME": "/h", "GIT_AUTHOR_NAME": "a"})
-    assert kept.keys() == {"PATH", "HOME", "GIT_AUTHOR_NAME"}
-    assert inherited(ours, keep_secrets=True).keys() == {"PATH", "GITHUB_TOKEN", "GH_TOKEN"}
+    assert kept.keys() == {"PATH", "HOME", "GIT_AUTHOR_NAME", "AI_AGENT"}
+    kept = inherited(ours, keep_secrets=True)
+    assert kept.keys() == {"PATH", "GITHUB_TOKEN", "GH_TOKEN", "AI_AGENT"}
 
 
 def test_a_long_or_unprintable_text_still_fits_a_variable() -> None:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pytest_malagate.agents.process import Ending, NotStartedError, run_process
+from pytest_malagate.agents.process import Ending, NotStartedError, Watcher, run_process
 from tests.agents.agents_project import lives
 
 FAMILY = "sh -c 'trap \"\" TERM; echo $$ > child; while :; do sleep 0.05; done' & "
@@ -139,3 +142,37 @@ def test_a_cancelled_caller_leaves_nobody_behind(tmp_path: Path, times: int) -> 
 def test_what_cannot_be_started_is_an_error_in_one_line(tmp_path: Path, argv: list[str]) -> None:
     with pytest.raises(NotStartedError, match="cannot be started"):
         asyncio.run(run_process(argv, cwd=tmp_path, env={}, log=tmp_path / "log", timeout=60.0))
+
+
+LOOP = """\
+import asyncio, os
+from pathlib import Path
+from pytest_malagate.agents.process import run_process
+asyncio.run(
+    run_process(["sh", "-c", {script!r}], cwd=Path("."), env=dict(os.environ), log=Path("log"),
+                timeout=60.0)
+)
+"""
+
+
+def test_whoever_kills_us_outright_leaves_nobody_behind(tmp_path: Path) -> None:
+    script = f"{FAMILY} echo $$ > leader; trap '' TERM HUP; while :; do sleep 0.05; done"
+    process = subprocess.Popen(
+        [sys.executable, "-c", LOOP.format(script=script)], cwd=tmp_path, start_new_session=True
+    )
+    asyncio.run(asyncio.wait_for(appears(tmp_path / "child"), 60))
+    asyncio.run(asyncio.wait_for(appears(tmp_path / "leader"), 60))
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert gone(int((tmp_path / "leader").read_text()))
+    assert gone(child(tmp_path))
+
+
+def test_a_watcher_that_was_dismissed_kills_nobody(tmp_path: Path) -> None:
+    bystander = subprocess.Popen(["sleep", "1000"], start_new_session=True)
+    watcher = Watcher()
+    watcher.watch(bystander.pid)
+    watcher.dismiss()
+    assert bystander.poll() is None
+    bystander.kill()
+    bystander.wait()

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
 from pytest_malagate.agents.worktrees import Left, Worktree, Worktrees, gather, state_of, touched
 from pytest_malagate.errors import MachineryError
-from pytest_malagate.repository import Repository
+from pytest_malagate.repository import GitError, Repository
 from tests.conftest import Project
 
 TASK = "x-1"
@@ -135,18 +134,81 @@ def test_rewritten_history_is_put_onto_the_base_so_that_losses_show(
     assert scene.project.git("merge-base", left.commit, scene.base) == scene.base
 
 
-def test_a_lock_that_a_killed_git_left_holds_nobody_up(scene: Scene) -> None:
+@pytest.mark.parametrize("lock", ["index.lock", "HEAD.lock", f"refs/heads/malagate/{TASK}.lock"])
+@pytest.mark.parametrize("move", [None, _detaches])
+def test_a_lock_that_a_killed_git_left_holds_nobody_up(
+    scene: Scene, lock: str, move: Callable[[Scene], None] | None
+) -> None:
+    if move is not None:
+        move(scene)
     scene.there.files({"new.txt": "a\n"})
-    Path(scene.there.git("rev-parse", "--absolute-git-dir"), "index.lock").touch()
-    assert scene.gathered().changed
+    scene.there.path.joinpath(scene.there.git("rev-parse", "--git-path", lock)).touch()
+    left = scene.gathered()
+    assert left.changed
+    assert scene.project.git("rev-parse", f"malagate/{TASK}") == left.commit
+
+
+def test_a_lock_on_a_branch_that_an_agent_removed_does_not_keep_it_from_being_made_again(
+    scene: Scene,
+) -> None:
+    _deletes(scene)
+    kept = scene.project.git("rev-parse", "--git-path", f"refs/heads/malagate/{TASK}.lock")
+    lock = scene.project.path / kept
+    lock.parent.mkdir(exist_ok=True)
+    lock.touch()
+    scene.worktrees.prepare(TASK, scene.base)
+    assert scene.there.git("rev-parse", "HEAD") == scene.base
 
 
 def test_a_worktree_that_was_removed_is_not_taken_for_the_main_checkout(scene: Scene) -> None:
     (scene.worktree.path / ".git").unlink()
-    with pytest.raises(MachineryError, match="no git worktree any more"):
+    with pytest.raises(MachineryError, match="no git worktree of this repository any more"):
         scene.gathered()
-    with pytest.raises(MachineryError, match="no git worktree any more"):
+    with pytest.raises(MachineryError, match="no git worktree of this repository any more"):
         state_of(scene.worktree)
+
+
+def test_a_branch_in_the_way_of_ours_is_named_by_git(scene: Scene) -> None:
+    scene.worktrees.remove(scene.worktree.path)
+    scene.project.git("branch", "-D", f"malagate/{TASK}")
+    scene.project.git("branch", "malagate")
+    with pytest.raises(GitError, match="refs/heads/malagate"):
+        scene.worktrees.prepare(TASK, scene.base)
+
+
+def test_a_clone_in_a_worktrees_place_is_not_taken_for_it(scene: Scene) -> None:
+    (scene.worktree.path / ".git").unlink()
+    scene.project.git("clone", "-q", "--bare", ".", str(scene.worktree.path / ".git"))
+    scene.there.git("config", "core.bare", "false")
+    with pytest.raises(MachineryError, match="no git worktree of this repository any more"):
+        scene.gathered()
+
+
+def test_a_clean_checkout_holds_a_commit_and_nothing_else(scene: Scene) -> None:
+    scene.there.files({".gitignore": "ignored\n", "ignored": "", "new.txt": "a\n"})
+    left = scene.gathered()
+    made = scene.worktrees.detached("judged", left.commit, base=scene.base)
+    (made.path / "litter").touch()
+    assert scene.worktrees.detached("judged", left.commit, base=scene.base) == made
+    assert sorted(path.name for path in made.path.iterdir()) == [
+        ".git",
+        ".gitignore",
+        "new.txt",
+        "old.txt",
+    ]
+    assert (made.commit, made.base) == (left.commit, scene.base)
+
+
+def test_clean_checkouts_are_swept_away_with_the_process_they_were_for(
+    scene: Scene, dead: int
+) -> None:
+    there = scene.worktree.path.parent
+    mine = scene.worktrees.detached("mine", scene.base)
+    for name in (f".gone-{dead}", f".gone-{1 << 60}", ".no-number", f"x-{dead}"):
+        scene.project.git("worktree", "add", "-q", "--detach", str(there / name))
+    scene.worktrees.sweep()
+    left = {mine.path.name, f".gone-{1 << 60}", ".no-number", TASK, f"x-{dead}"}
+    assert {path.name for path in there.iterdir()} == left
 
 
 def test_a_worktree_is_taken_up_again_as_it_was_left(scene: Scene) -> None:

@@ -94,6 +94,7 @@ def test_a_file_is_read_again_at_each_poll(tmp_path: Path) -> None:
         ("issues: [{id: a, blocked_by: [b]}, {id: b, blocked_by: [a]}]", '1:10: issues[0]: these would never start, because blockers go round in a circle: "a", "b"'),
         ("issues: [{id: a, blocked_by: [a]}]", '1:10: issues[0]: these would never start, because blockers go round in a circle: "a"'),
         ("issues: [{id: a, epic: E}, {id: E, is_epic: true, blocked_by: [a]}]", '1:10: issues[0]: these would never start, because blockers go round in a circle: "a", "E"'),
+        ("issues: [{id: c, epic: F}, {id: F, is_epic: true, epic: E}, {id: E, is_epic: true, blocked_by: [c]}]", '1:10: issues[0]: these would never start, because blockers go round in a circle: "c", "F", "E"'),
         ("issues: !!seq []", "1:9: issues: a file of issues takes no YAML tags; leave the tag out"),
         ("issues: []\n---\n", "2:1: a second document begins here; a file of issues is one document"),
     ],

@@ -241,10 +241,64 @@ def test_a_blocked_issue_starts_when_its_blocker_has_completed() -> None:
     assert scene.run(max_agents=2).completed == ("a", "b")
 
 
-def test_a_failed_blocker_still_blocks() -> None:
+def test_a_failed_blocker_still_blocks_and_that_is_told_once_at_the_end() -> None:
     scene = Scene(issue("b", blocked_by=("a",)), "a", a=BROKEN)
-    assert scene.run(max_agents=2).exit_reason == "none_ready"
+    result = scene.run(max_agents=2)
+    assert (result.exit_code, result.exit_reason) == (1, "blocked (1)")
     assert scene.starts == ["a"]
+    assert scene.told("blocked") == ["b: blocked by a, which failed"]
+    assert [event.kind for event in scene.events[-2:]] == ["blocked", "ended"]
+
+
+@pytest.mark.parametrize(
+    ("issues", "left"),
+    [
+        ([issue("a", status="blocked")], ["a"]),
+        ([issue("e", is_epic=True), issue("c", epic="e"), issue("b", blocked_by=("e",))], ["b"]),
+        ([issue("a", blocked_by=("b",)), issue("b", blocked_by=("a",)), issue("c")], ["a", "b"]),
+    ],
+    ids=["status", "an epic", "a circle"],
+)
+def test_issues_that_cannot_start_are_no_success(issues: Any, left: list[str]) -> None:
+    scene = Scene(*issues)
+    result = scene.run()
+    assert (result.exit_code, result.exit_reason) == (4, f"blocked ({len(left)})")
+    assert [event.issue for event in scene.events if event.kind == "blocked"] == left
+
+
+def test_what_waits_and_what_is_blocked_by_it_are_both_told() -> None:
+    scene = Scene("a", issue("b", blocked_by=("a",)), a=BUSY)
+    assert scene.run().exit_reason == "waiting (1), blocked (1)"
+    assert scene.told("waiting", "blocked") == ["a: somebody else has it", "b: blocked by a"]
+
+
+@pytest.mark.parametrize("call", ["drain", "interrupt", "request_abort"])
+def test_a_run_that_was_ended_says_nothing_of_what_is_blocked(call: str) -> None:
+    scene = Scene("a", issue("b", blocked_by=("a",)))
+    arguments = ["why"] if call == "request_abort" else []
+    scene.run(after={3: scene.ask(call, *arguments)})
+    assert scene.told("blocked") == []
+
+
+def test_watching_says_once_what_is_blocked_and_starts_it_when_it_no_longer_is() -> None:
+    scene = Scene(issue("a", status="blocked"))
+
+    def unblock() -> None:
+        scene.issues = [issue("a")]
+
+    result = scene.run(watch=True, poll_seconds=30, after={400: unblock, 500: scene.ask("drain")})
+    assert result.completed == ("a",)
+    assert scene.told("blocked") == ["a: its status is blocked"]
+    assert scene.told("idle")[:2] == ["1 blocked", "1 blocked"]
+
+
+def test_an_epic_that_nobody_knows_is_told() -> None:
+    scene = Scene(issue("e", is_epic=True), issue("c", epic="e"))
+    assert scene.run(epic_id="nope").exit_reason == "none_ready"
+    assert scene.told("warning") == ["no open issue is part of an epic nope"]
+    scene = Scene(issue("e", is_epic=True))
+    scene.run(epic_id="e")
+    assert scene.told("warning") == []
 
 
 def test_watching_says_now_and_then_that_nothing_is_ready() -> None:

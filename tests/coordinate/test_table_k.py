@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from pytest_malagate.coordinate.config import CoordinatorConfig
 from pytest_malagate.coordinate.outcomes import RunResult
 from pytest_malagate.errors import UsageError
 from tests.coordinate.scene import BROKEN, REFUSED, Scene, issue, outage
@@ -215,9 +216,43 @@ def test_k10_nobody_to_do_it_or_nothing_to_do_is_told(
         {"poll_seconds": float("inf")},
         {"poll_tries": 0},
         {"idle_seconds": -1},
+        {"idle_seconds": float("nan")},
+        {"max_issues": -1},
     ],
     ids=str,
 )
 def test_settings_that_could_never_work_are_refused(settings: Any) -> None:
     with pytest.raises(UsageError):
-        Scene().run(**settings)
+        CoordinatorConfig(**settings)
+
+
+@pytest.mark.parametrize(
+    ("setting", "wrong"),
+    [
+        ("max_agents", [None, "2", 2.0, True]),
+        ("max_issues", ["2", 1.5, False]),
+        ("epic_id", [12, ("E",)]),
+        ("only_ids", ["abc", ("a", 1), 7, {1}]),
+        ("poll_seconds", [None, "60", True]),
+        ("idle_seconds", [None, "60", True]),
+        ("poll_tries", [None, "3", 3.0, True]),
+        ("focus", [None, "no", 1]),
+        ("prioritize_wip", ["no"]),
+        ("orphans_only", [0]),
+        ("resume", ["yes"]),
+        ("watch", [1]),
+    ],
+)
+def test_settings_of_another_type_are_refused_by_their_names(
+    setting: str, wrong: list[Any]
+) -> None:
+    for value in wrong:
+        with pytest.raises(UsageError, match=f"^{setting} "):
+            CoordinatorConfig(**{setting: value})
+
+
+def test_a_limit_that_is_none_is_not_taken_in_a_run_either() -> None:
+    coordinator = Scene().make()
+    with pytest.raises(UsageError, match=r"^max_issues "):
+        coordinator.set_max_issues(-1)
+    coordinator.set_max_issues(None)

@@ -193,6 +193,23 @@ def test_setting_and_clearing_take_a_reason(gate: SerialGate, reason: str) -> No
     assert len(gate.status().freezes) == 1
 
 
+def test_a_log_in_place_of_a_reason_keeps_no_freeze_from_being_set_or_cleared(
+    gate: SerialGate,
+) -> None:
+    log = "Traceback ☠ " * 10_000
+    gate.freeze(log, BOT, because=("post-deploy", log))
+    kept = gate.status().freezes[0].reason
+    assert len(kept) < 2100
+    assert kept.startswith("Traceback ☠ Traceback")
+    assert kept.endswith(" …")
+    assert gate.unfreeze(MAINTAINER, log) == (1,)
+    gate.record("post-deploy", "deploy", log)
+    assert [entry.kind for entry in gate.ledger()] == [
+        *("post-deploy", "frozen", "cleared", "post-deploy"),
+    ]
+    assert max(len(entry.detail) for entry in gate.ledger()) < 2100
+
+
 def test_a_mode_that_is_none_is_refused(gate: SerialGate) -> None:
     with pytest.raises(UsageError, match="is no mode"):
         gate.freeze("on fire", TRIAGER, mode="gently")
@@ -210,4 +227,4 @@ def test_a_degraded_deployment_of_a_finished_task_freezes_the_repository(
     assert (made.reason, made.work_item, made.at) == ("smoke test: DEGRADED", "A", clock.now)
     assert gate.claim("agent", task="B").task is None
     assert [w.reason for w in status.waiting] == ["frozen by agent[bot]: smoke test: DEGRADED"]
-    assert status.next == "a maintainer clears the freeze: malagate unfreeze --reason WHY"
+    assert status.next == f"a maintainer clears the freeze: {gate.how.clear()}"

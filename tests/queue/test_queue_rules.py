@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pytest_malagate.errors import UsageError
 from pytest_malagate.queue.model import STAGES, Claim, Stage, Task
 from pytest_malagate.queue.serial import LEASE_SECONDS, SerialGate
+from pytest_malagate.queue.sqlite import SQLiteStore
 from tests.queue.conftest import BOT, MAINTAINER, TRIAGER, Clock, OpenGate
 
 
@@ -30,6 +33,27 @@ def started(gate: SerialGate, *tasks: str) -> Task:
     return claimed(gate)
 
 
+# --- what a gate is made of ---
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (("x.db", "o/r"), "a serial gate needs a store, such as SQLiteStore(Path('state.db')) from pytest_malagate.queue.sqlite, and a str is none"),
+        ((Path("x.db"), "o/r"), "Path is none"),
+        ((None, "o/r"), "None is none"),
+        ((SQLiteStore, "o/r"), "the class SQLiteStore is none"),
+        ((SQLiteStore(Path("x.db")), None), "its repository's name (owner/name), and None is none"),
+        ((SQLiteStore(Path("x.db")), ""), "an empty text is none"),
+        ((SQLiteStore(Path("x.db")), "o/r", {"enabled": False}), "SerialRules from pytest_malagate.queue.answers, and a dict is none"),
+    ],
+)  # fmt: skip
+def test_what_is_no_gate_is_told_where_it_is_made(given: Any, said: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        SerialGate(*given)
+    assert said in str(caught.value)
+
+
 # --- whose turn it is ---
 
 
@@ -47,9 +71,8 @@ def test_a_task_waits_while_an_earlier_one_is_unfinished(gate: SerialGate) -> No
     assert [(w.task, w.position, w.reason) for w in status.waiting] == [
         ("B", 1, "A is not finished")
     ]
-    assert (
-        status.next == "when A is finished (malagate queue finish A), the next task may be claimed"
-    )
+    done = gate.how.finish("A")
+    assert status.next == f"when A is finished ({done}), the next task may be claimed"
 
 
 def test_who_waits_is_told_its_place(gate: SerialGate) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
+from typing import Any
 
 import pytest
 
-from pytest_malagate.errors import MachineryError
+from pytest_malagate.errors import MachineryError, UsageError
 from pytest_malagate.queue.model import Task
 from pytest_malagate.queue.serial import SerialGate
 from pytest_malagate.reconcile.checks import Finding
@@ -53,6 +54,15 @@ def test_it_has_one_worker_however_often_it_is_started_and_none_when_it_is_stopp
     asked = check.asked
     reconciler.stop()
     assert (check.asked, reconciler.totals.sweeps) == (asked, asked)
+
+
+@pytest.mark.parametrize(
+    "period", [0, -1, float("nan"), float("inf"), 1e300, None, "60", True], ids=repr
+)
+def test_a_period_that_is_none_is_refused_and_nothing_is_started(scene: Scene, period: Any) -> None:
+    with pytest.raises(UsageError, match="period must be a positive number of seconds"):
+        scene.reconciler().start(period)
+    assert workers() == []
 
 
 def test_it_can_be_started_again(scene: Scene) -> None:
