@@ -19,6 +19,7 @@ desk        what the modes of queue and freeze work with: the store, its gate, t
 admitting   a sweep over the queue, or one change that asks whether it may go
 orders      `/gate freeze`, `unfreeze` and `rearm` in comments
 freezing    what they, and the modes freeze and unfreeze, do
+clearing    which freezes a command clears: those that stood when it was said
 deploying   a smoke check after a deployment
 collecting  the untrusted half: run, and hand the evidence over
 entry       event -> mode -> calls -> outputs -> exit code

@@ -2,7 +2,8 @@
 
 The sweep holds the lock and writes what is due. The single look holds none: it runs where a pull
 request or a merge queue waits for it, and only answers. Failure direction: closed. What cannot be
-read is no admission, with the kind of trouble as the reason's cause.
+read is no admission, with the kind of trouble as the reason's cause; and a sweep that an error kept
+from telling somebody where he stands is no success, because nobody would look.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import re
 import msgspec
 
 from pytest_malagate.action.desk import TICK, Desk, Job, open_desk, say, tell_admission
+from pytest_malagate.action.reconciling import tell_untold
 from pytest_malagate.action.telling import command, write_summary
 from pytest_malagate.admission.statuses import CONTEXT, status_of
 from pytest_malagate.admission.sweep import Sweeper, SweepOptions
@@ -22,7 +24,7 @@ from pytest_malagate.github.environment import MergeGroup
 from pytest_malagate.github.pulls import pull_of
 from pytest_malagate.github.records import Pull
 from pytest_malagate.github.statuses import set_status
-from pytest_malagate.github.sweep_memory import read_memory
+from pytest_malagate.github.sweep_memory import FAILED, read_memory
 from pytest_malagate.queue.answers import Admission
 from pytest_malagate.queue.store import FreezeTrouble
 from pytest_malagate.report.text import code, prose
@@ -45,7 +47,7 @@ def admit(job: Job) -> ExitCode:
 
 
 def _sweep(job: Job) -> ExitCode:
-    desk = open_desk(job, group=TICK, sets_up=not job.inputs.dry_run)
+    desk = open_desk(job, lock=TICK, sets_up=not job.inputs.dry_run)
     try:
         swept = _sweeper(desk).sweep(dry_run=job.inputs.dry_run)
         for line in swept.would:
@@ -56,10 +58,12 @@ def _sweep(job: Job) -> ExitCode:
             f"{swept.requests} requests"
         )
         desk.tell()
+        tell_untold(job.runner, swept)
         tell_admission(job.runner, None, frozen=swept.frozen, problem=swept.problem or "")
     finally:
         desk.close()
-    return ExitCode.PASSED if swept.problem is None else ExitCode.INCONCLUSIVE
+    done = swept.problem is None and not swept.untold
+    return ExitCode.PASSED if done else ExitCode.INCONCLUSIVE
 
 
 def _sweeper(desk: Desk) -> Sweeper:
@@ -96,7 +100,7 @@ class _One:
     def answer(self) -> ExitCode:
         """Says whether it may go. Raises UsageError and PolicyError for what is asked wrongly."""
         try:
-            desk = open_desk(self._job, group=None)
+            desk = open_desk(self._job, lock=None)
             try:
                 admission = self._asked(desk)
             finally:
@@ -147,7 +151,7 @@ class _One:
             return False
         control = find_control(desk.client, desk.number)
         told = read_memory(control.memory).statuses if control is not None else {}
-        return target.head[:_HEAD] not in told
+        return told.get(target.head[:_HEAD], FAILED) == FAILED
 
     def _write(self, desk: Desk, target: _Target, admission: Admission) -> None:
         state, text = status_of(admission)

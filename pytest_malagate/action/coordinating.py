@@ -5,6 +5,15 @@ of somebody else, who are asked by a comment or by being assigned. The coordinat
 nothing is ready any more, or all that is left waits, the job ends. Whatever still runs then goes
 on, and the next run picks it up.
 
+The queue is put in order first, and pull requests are told nothing: this job runs beside the sweep
+of `admit`, and of two that write statuses the slower would put what it saw over what the other saw
+since, a freeze included. That sweep tells them. What this job does starts none, since GitHub makes
+no events of what a workflow's own token does: it comes with the next push, the next label that a
+person moves, or with its schedule, a quarter of an hour later or as late as GitHub lets it be. A
+claim changes nothing that was told before, for who is claimed stood in front already; a ticket that
+only this job's sweep has given is told as late as that, and so is the agent's new pull request,
+which until then has no status and cannot land where one is required.
+
 Exit codes are the coordinator's: 0 all done or nothing to do, 1 an issue failed, 3 machinery, 4
 all that is left waits.
 """
@@ -31,12 +40,13 @@ from pytest_malagate.coordinate.issues import Issue
 from pytest_malagate.coordinate.outcomes import IssueOutcome, RunResult, Spawn
 from pytest_malagate.coordinate.selection import select
 from pytest_malagate.errors import ExitCode, MachineryError, UsageError
+from pytest_malagate.github.epochs import Lock
 from pytest_malagate.policy import CoordinatePolicy
 from pytest_malagate.report.text import code, plain, prose
 
-GROUP = "`concurrency: {group: malagate-coordinate-v${{ vars.MALAGATE_EPOCH || '0' }}, queue: max}`"
-"""How the workflow has to write it. A group of its own: this job waits for others, and nobody
-ought to wait for it. Against the other modes the ledger's own order protects it."""
+LOCK = Lock(name="malagate-coordinate", queue="max")
+"""A lock of its own: this job waits for others, and nobody ought to wait for it. Against the other
+modes the ledger's own order protects it."""
 
 _UNTOLD = frozenset({"poll", "idle"})
 
@@ -45,7 +55,7 @@ Sleep = Callable[[float], Awaitable[None]]
 
 def coordinate(job: Job) -> int | ExitCode:
     """Coordinates once. Raises MachineryError, UsageError, PolicyError."""
-    desk = open_desk(job, group=GROUP)
+    desk = open_desk(job, lock=LOCK)
     try:
         return _coordinated(desk, _sleep_of(job))
     finally:
@@ -68,7 +78,7 @@ def _sleep_of(job: Job) -> Sleep:
 def _coordinated(desk: Desk, sleep: Sleep) -> int | ExitCode:
     job, runner = desk.job, desk.job.runner
     policy = base_policy(desk.client, runner.default_branch, job.inputs.policy).coordinate
-    swept = sweeper_of(desk).sweep(dry_run=job.inputs.dry_run)
+    swept = sweeper_of(desk, tells=False).sweep(dry_run=job.inputs.dry_run)
     if swept.problem is not None:
         raise MachineryError(f"nothing was started: {swept.problem}")
     epic, apart = job.inputs.epic or None, Apart()

@@ -73,7 +73,7 @@ def _acted(job: Job, outcome: Outcome) -> Outcome:
     login = event.sender.login if event.sender is not None else job.runner.actor
     who = Person(name=login or BOT, rank="write", human=False)
     try:
-        desk = open_desk(job, group=None, through=True)
+        desk = open_desk(job, lock=None, through=True)
         try:
             return act_on(desk.gate, who, outcome)
         finally:

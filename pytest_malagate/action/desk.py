@@ -19,7 +19,7 @@ from pytest_malagate.action.telling import command, write_outputs, write_summary
 from pytest_malagate.errors import MalagateError, UsageError
 from pytest_malagate.github.client import Client, Manners
 from pytest_malagate.github.environment import RunnerEnvironment
-from pytest_malagate.github.epochs import Proof, alone
+from pytest_malagate.github.epochs import Lock, Proof, alone
 from pytest_malagate.github.people import person as person_of
 from pytest_malagate.github.store import GitHubStore
 from pytest_malagate.policy import Policy
@@ -33,10 +33,10 @@ from pytest_malagate.report.text import plain
 from pytest_malagate.serial_gate import serial_rules
 
 BOT = "github-actions[bot]"
-TICK = "`concurrency: {group: \"malagate-tick-v${{ vars.MALAGATE_EPOCH || '0' }}\"}`"
-COMMANDS = (
-    "`concurrency: {group: \"malagate-commands-v${{ vars.MALAGATE_EPOCH || '0' }}\", queue: max}`"
-)
+TICK = Lock(name="malagate-tick")
+"""A sweep does what all that wait would do, so of those that wait one is enough."""
+COMMANDS = Lock(name="malagate-commands", queue="max")
+"""Each command is somebody's word, so none may be left out."""
 
 
 @dataclass(frozen=True)
@@ -90,14 +90,14 @@ class Desk:
         return status
 
 
-def open_desk(job: Job, *, group: str | None, sets_up: bool = False, through: bool = False) -> Desk:
+def open_desk(job: Job, *, lock: Lock | None, sets_up: bool = False, through: bool = False) -> Desk:
     """Opens the store. Raises MalagateError.
 
-    `group` is the `concurrency` that this job has to hold, None if it needs none. `sets_up`: the
+    `lock` is what this job has to hold, None if it needs none. `sets_up`: the
     control issue is made where there never was one. `through`: it has to go on without the policy.
     """
     runner, inputs = job.runner, job.inputs
-    if group is not None and job.repository.lower() != runner.repository.lower():
+    if lock is not None and job.repository.lower() != runner.repository.lower():
         text = f"is not this repository; {runner.repository} can only freeze there"
         raise UsageError(f"input store: {job.repository} {text}")
     client = Client(
@@ -105,7 +105,7 @@ def open_desk(job: Job, *, group: str | None, sets_up: bool = False, through: bo
     )
     try:
         policy = _policy(client, job, through=through)
-        prove = alone(runner.run_id, group=group, say=say) if group is not None else None
+        prove = alone(runner.run_id, lock=lock, say=say) if lock is not None else None
         number = inputs.store.number if inputs.store is not None else None
         store = GitHubStore(
             lambda _: client,
@@ -152,6 +152,13 @@ def tell_admission(
     runner: RunnerEnvironment, admission: Admission | None, *, frozen: bool, problem: str = ""
 ) -> None:
     """The outputs `admitted`, `position`, `frozen` and `reasons`. None: nobody was asked about."""
+    write_outputs(runner.output, admission_outputs(admission, frozen=frozen, problem=problem))
+
+
+def admission_outputs(
+    admission: Admission | None, *, frozen: bool, problem: str = ""
+) -> dict[str, str]:
+    """Those outputs as texts."""
     reasons = [{"code": "freeze.active", "message": plain(problem, 300)}] if problem else []
     admitted, position = "", ""
     if admission is not None:
@@ -160,12 +167,9 @@ def tell_admission(
         if not admission.admitted:
             why = {"code": admission.code or "", "message": plain(admission.reason, 300)}
             reasons = [why | ({"cause": admission.cause} if admission.cause else {})]
-    write_outputs(
-        runner.output,
-        {
-            "admitted": admitted,
-            "position": position,
-            "frozen": str(frozen).lower(),
-            "reasons": msgspec.json.encode(reasons).decode(),
-        },
-    )
+    return {
+        "admitted": admitted,
+        "position": position,
+        "frozen": str(frozen).lower(),
+        "reasons": msgspec.json.encode(reasons).decode(),
+    }

@@ -6,20 +6,24 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
 
 from pytest_malagate.action.admitting import admit
 from pytest_malagate.action.collecting import collect, run_command
 from pytest_malagate.action.coordinating import coordinate
 from pytest_malagate.action.deploying import post_deploy
-from pytest_malagate.action.desk import Job
+from pytest_malagate.action.desk import Job, admission_outputs
 from pytest_malagate.action.freezing import freeze, order_of, unfreeze
 from pytest_malagate.action.gate import Gate, explain_failure
 from pytest_malagate.action.inputs import Mode, read_inputs
 from pytest_malagate.action.reconciling import reconcile
-from pytest_malagate.action.telling import command
-from pytest_malagate.errors import ExitCode, MalagateError, UsageError
+from pytest_malagate.action.telling import command, write_outputs
+from pytest_malagate.errors import ExitCode, MachineryError, MalagateError, UsageError
 from pytest_malagate.github.client import Client, Manners
 from pytest_malagate.github.environment import read_environment
+from pytest_malagate.queue.answers import Admission
+from pytest_malagate.queue.store import FreezeTrouble
 from pytest_malagate.report.text import plain
 
 _BY_EVENT: dict[str, Mode] = {
@@ -31,6 +35,8 @@ _BY_EVENT: dict[str, Mode] = {
     "issues": "admit",
     "schedule": "admit",
 }
+_JUDGING = ("gate", "collect")
+"""Modes whose outputs say nothing of queue and freeze. Where a mode is not even known, they do."""
 _QUEUE: dict[Mode, Callable[[Job], int | ExitCode]] = {
     "admit": admit,
     "freeze": freeze,
@@ -49,20 +55,40 @@ def main(
 
     An error is one annotation and the documented code, never a traceback.
     """
+    mode = environ.get("MALAGATE_INPUT_MODE", "").strip()  # until it is known what it comes to
     try:
         inputs = read_inputs(environ)
         runner = read_environment(environ)
         job = Job(runner, inputs, manners, now)
-        return int(_run(_mode(job), job, environ))
+        mode = _mode(job)
+        return int(_run(mode, job, environ))
     except MalagateError as error:
         print(explain_failure(error))
+        _tell_closed(mode, environ, error)
         return int(error.exit_code)
     except Exception as error:  # noqa: BLE001 - a bug: fails closed, and shows where it is
         for line in traceback.format_exception(error):
             for part in line.splitlines():
                 print(plain(part), file=sys.stderr)  # a runner reads commands there, too
         print(command("error", f"malagate failed: {type(error).__name__}; see the log"))
+        _tell_closed(mode, environ, error)
         return int(ExitCode.INCONCLUSIVE)
+
+
+def _tell_closed(mode: str, environ: Mapping[str, str], error: Exception) -> None:
+    """The outputs of a mode that failed: a workflow that asks whether it is frozen must hear yes.
+
+    They come after what the mode may have written itself, and the last word counts.
+    """
+    path = environ.get("GITHUB_OUTPUT")
+    if mode in _JUDGING or not path:
+        return
+    known = isinstance(error, MalagateError)
+    reason = str(error) if known else f"malagate failed: {type(error).__name__}"
+    cause = error.code if isinstance(error, FreezeTrouble) else None
+    closed = Admission(admitted=False, code="freeze.active", reason=reason, cause=cause)
+    with suppress(MachineryError):  # the exit code says it, too
+        write_outputs(Path(path), admission_outputs(closed, frozen=True))
 
 
 def _mode(job: Job) -> Mode:

@@ -1,42 +1,34 @@
 """Modes `freeze` and `unfreeze`, and the commands in comments that ask for either, or for `rearm`.
 
-Setting is easy and gets through without the lock; clearing is hard (see `desk`). Who asks is who
-GitHub says sent the event, with the right that the API says. A comment is answered once, whatever
-came of it, by a reaction and by a comment.
+Setting is easy and gets through without the lock; clearing is hard (see `desk`, `clearing`). Who
+asks is who GitHub says sent the event, with the right that the API says. A comment is answered
+once, whatever came of it, by a reaction and by a comment. For a comment both modes are the same:
+what it says is done, and nothing is ever judged.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 
-import msgspec
-
+from pytest_malagate.action.clearing import asked_at, clear
 from pytest_malagate.action.desk import COMMANDS, Desk, Job, open_desk, say, tell_admission
 from pytest_malagate.action.orders import Order, parse_order
 from pytest_malagate.action.telling import command
-from pytest_malagate.errors import ExitCode, MachineryError, UsageError
-from pytest_malagate.github.client import GitHubError
+from pytest_malagate.errors import ExitCode, MachineryError, MalagateError, UsageError
+from pytest_malagate.github.client import Client, GitHubError
 from pytest_malagate.github.comments import react
 from pytest_malagate.github.control import LABELS, find_control
 from pytest_malagate.github.environment import IssueRef
-from pytest_malagate.github.issues import comment_on, ensure_label, issue_of
+from pytest_malagate.github.issues import comment_on, ensure_label
 from pytest_malagate.github.records import Comment
-from pytest_malagate.github.store import issue_number
-from pytest_malagate.queue.freezing import check_clear, check_set
-from pytest_malagate.queue.model import Freeze, Person, at_least
-from pytest_malagate.queue.store import ConflictError, FreezeTrouble
+from pytest_malagate.queue.freezing import check_set
+from pytest_malagate.queue.model import Person, at_least
+from pytest_malagate.queue.store import FreezeTrouble
 from pytest_malagate.report.text import prose
 
 REARM_NEEDS = "admin"
-
-
-class Standing(msgspec.Struct, frozen=True, kw_only=True):
-    """The freezes that stand, their issues, and the control issue's number."""
-
-    freezes: tuple[Freeze, ...]
-    issues: dict[int, int]
-    control: int
+API = "freeze.api"
+"""The code of the trouble that GitHub could not be asked: saying it again may help."""
 
 
 def freeze(job: Job) -> ExitCode:
@@ -45,11 +37,13 @@ def freeze(job: Job) -> ExitCode:
         return commented(job)
     if not job.inputs.reason:
         raise UsageError("input reason: mode freeze needs one: who waits must know for what")
-    desk = open_desk(job, group=None, through=True)
+    desk = open_desk(job, lock=None, through=True)
     try:
         say(_set(desk, Order(kind="freeze", reason=job.inputs.reason), desk.sender(), None))
-        tell_admission(job.runner, None, frozen=not job.inputs.dry_run)
-        if not job.inputs.dry_run:
+        if job.inputs.dry_run:
+            _tell(desk)
+        else:
+            tell_admission(job.runner, None, frozen=True)
             desk.tell()
     finally:
         desk.close()
@@ -62,15 +56,20 @@ def unfreeze(job: Job) -> ExitCode:
         return commented(job)
     if not job.inputs.reason:
         raise UsageError("input reason: mode unfreeze needs one: why it is safe again")
-    desk = open_desk(job, group=COMMANDS)
+    desk = open_desk(job, lock=COMMANDS)
     try:
         order = Order(kind="unfreeze", reason=job.inputs.reason)
-        say(_clear(desk, order, desk.sender(), None))
-        status = desk.tell()
-        tell_admission(job.runner, None, frozen=status.frozen, problem=status.problem or "")
+        say(clear(desk, order, desk.sender(), None, asked_at(desk, None)))
+        _tell(desk)
     finally:
         desk.close()
     return ExitCode.PASSED
+
+
+def _tell(desk: Desk) -> None:
+    """Tells whether it is frozen, as it stands now."""
+    status = desk.tell()
+    tell_admission(desk.job.runner, None, frozen=status.frozen, problem=status.problem or "")
 
 
 # --- commands in comments ---
@@ -93,41 +92,68 @@ def commented(job: Job) -> ExitCode:
         return ExitCode.PASSED
     order, comment, issue = found
     setting = order.kind == "freeze"
-    desk = open_desk(job, group=None if setting else COMMANDS, through=setting)
     try:
-        login = comment.user.login if comment.user is not None else ""
-        try:
-            outcome, done = _obeyed(desk, order, login, issue), True
-        except (UsageError, FreezeTrouble) as error:
-            outcome, done = f"Refused: {error}", False
-        _answer(desk, comment, issue, outcome, done=done)
-        status = desk.tell()
-        tell_admission(job.runner, None, frozen=status.frozen, problem=status.problem or "")
+        desk = open_desk(job, lock=None if setting else COMMANDS, through=setting)
+    except (GitHubError, UsageError) as error:  # not for a lock: who is not alone writes nothing
+        with closing(_client(job)) as client:
+            _answer(job, client, comment, issue, _not_done(error), done=False)
+        raise
+    try:
+        outcome, done = _outcome(desk, order, comment, issue)
+        _answer(job, desk.client, comment, issue, outcome, done=done)
+        _tell(desk)
     finally:
         desk.close()
     return ExitCode.PASSED
 
 
-def _obeyed(desk: Desk, order: Order, login: str, issue: IssueRef) -> str:
+def _client(job: Job) -> Client:
+    inputs, url = job.inputs, job.runner.api_url
+    return Client(inputs.token, job.repository, api_url=url, manners=job.manners)
+
+
+def _outcome(desk: Desk, order: Order, comment: Comment, issue: IssueRef) -> tuple[str, bool]:
+    """What came of a command, in words, and whether it was carried out.
+
+    Raises MachineryError for what failed, after answering it as well as that goes.
+    """
+    try:
+        return _obeyed(desk, order, comment, issue), True
+    except UsageError as error:
+        return f"Refused: {error}", False
+    except MachineryError as error:
+        if isinstance(error, FreezeTrouble) and error.code != API:
+            return f"Refused: {error}", False
+        _answer(desk.job, desk.client, comment, issue, _not_done(error), done=False)
+        raise
+
+
+def _not_done(error: MalagateError) -> str:
+    return f"Could not be done: {error}; nothing was changed as far as known; say it again."
+
+
+def _obeyed(desk: Desk, order: Order, comment: Comment, issue: IssueRef) -> str:
     """What came of it, in words. Raises UsageError for what is refused, MachineryError."""
     if order.wrong:
         raise UsageError(order.wrong)
-    who = desk.person(login)
+    who = desk.person(comment.user.login if comment.user is not None else "")
     if order.kind == "freeze":
         return _set(desk, order, who, issue)
     if order.kind == "unfreeze":
-        return _clear(desk, order, who, issue)
+        return clear(desk, order, who, issue, asked_at(desk, comment))
     return _rearm(desk, order, who)
 
 
-def _answer(desk: Desk, comment: Comment, issue: IssueRef, outcome: str, *, done: bool) -> None:
+def _answer(
+    job: Job, client: Client, comment: Comment, issue: IssueRef, outcome: str, *, done: bool
+) -> None:
     """Failure direction: open. What was done is on the ledger, whether it could be told or not."""
     say(outcome)
-    if desk.job.inputs.dry_run:
+    if job.inputs.dry_run:
         return
     try:
-        react(desk.client, comment.id, "+1" if done else "-1")
-        comment_on(desk.client, issue.number, f"{prose(outcome, 1500)}\n")
+        react(client, comment.id, "+1" if done else "-1")
+        comment_on(client, issue.number, f"{prose(outcome, 1500)}\n")
     except GitHubError as error:
         print(command("warning", f"not written: {error}"))
 
@@ -152,72 +178,9 @@ def _is_control(desk: Desk, issue: IssueRef) -> bool:
     return False
 
 
-def _clear(desk: Desk, order: Order, who: Person, issue: IssueRef | None) -> str:
-    check_clear(desk.gate.rules, who, order.reason)
-    standing = _standing(desk)
-    chosen = _chosen(standing, issue)
-    if not chosen:
-        return "Nothing is frozen."
-    allowed = [one.id for one in chosen if not _is_author(desk, who, one)]
-    own = [one.id for one in chosen if one.id not in allowed]
-    if not allowed:
-        raise UsageError(f"{who.name} is the author of what freeze {_listed(own)} is about")
-    if desk.job.inputs.dry_run:
-        return f"would clear freeze {_listed(allowed)}"
-    cleared = desk.gate.unfreeze(who, order.reason, only=allowed)
-    left = [one.id for one in standing.freezes if one.id not in cleared]
-    words = f"Cleared by {who.name}: freeze {_listed(cleared)}."
-    if own:
-        words += f" Not cleared, as {who.name} is the author of what it is about: {_listed(own)}."
-    return f"{words} Still standing: {_listed(left)}." if left else f"{words} No freeze stands."
-
-
-def _is_author(desk: Desk, who: Person, freeze: Freeze) -> bool:
-    """True for whoever made the change that a freeze is about. Raises GitHubError."""
-    number = issue_number(freeze.work_item or "")
-    about = issue_of(desk.client, number) if number is not None else None
-    if about is None or about.pull_request is None or about.user is None:
-        return False
-    return about.user.login == who.name
-
-
-def _standing(desk: Desk) -> Standing:
-    """The freezes as the ledger has them, those that a label set taken over before.
-
-    Only then each has a number that stays its own. Raises FreezeTrouble.
-    """
-    name = desk.job.repository
-    for _ in range(2):
-        with desk.store.reading(name) as session:
-            found = Standing(
-                freezes=session.freezes(),
-                issues=dict(session.state.issues),
-                control=session.control.number,
-            )
-            known = not session.taken_over
-        if known or desk.job.inputs.dry_run:
-            return found
-        with suppress(ConflictError):  # somebody else does it
-            desk.store.take_over(name)
-    raise MachineryError("freezes are being set just now: say it again")
-
-
-def _chosen(standing: Standing, issue: IssueRef | None) -> list[Freeze]:
-    """The freezes that are meant: that of the issue, or all. Raises UsageError."""
-    if issue is None:
-        return list(standing.freezes)
-    own = [one for one in standing.freezes if standing.issues.get(one.id) == issue.number]
-    if own:
-        return own
-    if issue.number == standing.control or issue.pull_request is not None:
-        return list(standing.freezes)
-    raise UsageError(
-        "this issue is no freeze that stands: say it on the freeze's own issue, or, for all that "
-        f"stand, on #{standing.control} or on a pull request"
-    )
-
-
 def _rearm(desk: Desk, order: Order, who: Person) -> str:
+    if desk.job.runner.run_attempt > 1:
+        raise UsageError("a job that is run again begins no ledger anew: say it again")
     if not who.human or not at_least(who.rank, REARM_NEEDS):
         raise UsageError(f"{who.name} may not do that: it takes a person with {REARM_NEEDS}")
     name = desk.job.repository
@@ -243,7 +206,3 @@ def _trouble(desk: Desk) -> FreezeTrouble | None:
     except FreezeTrouble as error:
         return error
     return None
-
-
-def _listed(numbers: Sequence[int]) -> str:
-    return ", ".join(map(str, numbers))

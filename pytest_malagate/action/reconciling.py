@@ -1,8 +1,9 @@
 """The mode reconcile: one sweep on a schedule, so that nothing stays stuck.
 
 The queue's own sweep goes first (tickets, freezes, statuses), then whatever the reconciler finds.
-Exits with 0, with 3 if GitHub cannot be read. Nothing is started here: claims that a workflow run
-has left behind are taken further, the next task is `coordinate`'s.
+Exits with 0; with 3 if GitHub cannot be read, or if an error kept the sweep from telling a pull
+request where it stands, after all the rest was done. Nothing is started here: claims that a
+workflow run has left behind are taken further, the next task is `coordinate`'s.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from pytest_malagate.admission.starting import Starter
 from pytest_malagate.admission.sweep import Sweeper, SweepOptions, Swept
 from pytest_malagate.admission.upkeep import Upkeep, UpkeepSettings
 from pytest_malagate.errors import ExitCode, MachineryError
+from pytest_malagate.github.environment import RunnerEnvironment
 from pytest_malagate.reconcile.answers import Budget, Found, Sweep
 from pytest_malagate.reconcile.config import configured
 from pytest_malagate.report.text import code, plain, prose
@@ -33,19 +35,19 @@ _SILENT = logging.Logger("malagate reconcile", logging.CRITICAL)  # what was don
 
 def reconcile(job: Job, environ: Mapping[str, str]) -> ExitCode:
     """Sweeps once. Raises MachineryError if GitHub cannot be read, UsageError, PolicyError."""
-    desk = open_desk(job, group=TICK)
+    desk = open_desk(job, lock=TICK)
     try:
         return _reconciled(desk, environ)
     finally:
         desk.close()
 
 
-def sweeper_of(desk: Desk) -> Sweeper:
-    """The queue's own sweep, which goes before all else."""
+def sweeper_of(desk: Desk, *, tells: bool = True) -> Sweeper:
+    """The queue's own sweep, which goes before all else. `tells`: see `SweepOptions`."""
     return Sweeper(
         desk.gate,
         desk.store,
-        SweepOptions(server_url=desk.job.runner.server_url),
+        SweepOptions(server_url=desk.job.runner.server_url, tells=tells),
         now=desk.job.now,
         log=lambda line: print(command("warning", line)),
     )
@@ -53,10 +55,15 @@ def sweeper_of(desk: Desk) -> Sweeper:
 
 def _reconciled(desk: Desk, environ: Mapping[str, str]) -> ExitCode:
     job, sweeper = desk.job, sweeper_of(desk)
-    swept = sweeper.sweep(dry_run=job.inputs.dry_run)
+    swept = last = sweeper.sweep(dry_run=job.inputs.dry_run)
     if swept.problem is not None:
         raise MachineryError(f"nothing could be reconciled: {swept.problem}")
-    upkeep = _upkeep(desk, environ, tick=sweeper.sweep)
+
+    def tick() -> None:
+        nonlocal last  # it tells again whom the one before could not
+        last = sweeper.sweep()
+
+    upkeep = _upkeep(desk, environ, tick=tick)
     done = upkeep.sweep(dry_run=job.inputs.dry_run, budget=Budget(seconds=SECONDS))
     told = [*_swept_lines(swept), *_done_lines(done)]
     for line in told:
@@ -64,8 +71,15 @@ def _reconciled(desk: Desk, environ: Mapping[str, str]) -> ExitCode:
     for trouble in done.errors:
         print(command("warning", f"{trouble.item} could not be handled: {trouble.why}"))
     write_summary(job.runner.step_summary, [summary(done, told)])
+    tell_untold(job.runner, last)
     write_outputs(job.runner.output, {"frozen": str(swept.frozen).lower()})
-    return ExitCode.PASSED
+    return ExitCode.INCONCLUSIVE if last.untold else ExitCode.PASSED
+
+
+def tell_untold(runner: RunnerEnvironment, swept: Swept) -> None:
+    """Shows in the step's summary how many pull requests were not told, and why. The log has it."""
+    if swept.untold:
+        write_summary(runner.step_summary, [f":warning: {prose(swept.untold)}\n"])
 
 
 def _upkeep(desk: Desk, environ: Mapping[str, str], tick: Callable[[], object]) -> Upkeep:
@@ -100,7 +114,7 @@ def _swept_lines(swept: Swept) -> list[str]:
     lines = list(swept.would)
     lines += [f"{task} has a ticket now" for task in swept.added]
     lines += [f"{task} was taken out of the queue" for task in swept.withdrawn]
-    lines += [f"{task} is finished: it was closed" for task in swept.finished]
+    lines += [f"{task} is finished: it was closed, or has landed" for task in swept.finished]
     lines += [f"freeze {number} was cleared" for number in swept.cleared]
     lines += [f"freeze {number} was put back" for number in swept.put_back]
     if swept.statuses_written:

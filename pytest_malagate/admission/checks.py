@@ -99,7 +99,11 @@ class VanishedHolders:
 
 
 class LandedWork:
-    """Active tasks whose issue was closed, or whose pull request was merged: they are finished."""
+    """Tasks whose issue was closed, or whose pull request was merged: they are finished.
+
+    Those that are active, and those in front of the ones that wait: who waits in front may land
+    though nobody has claimed it, and holds up all others until it is taken out.
+    """
 
     name = "landed"
 
@@ -107,17 +111,18 @@ class LandedWork:
         self._outlook, self._actor = outlook, actor
 
     def find(self) -> Iterable[Finding]:
-        """One finding a task; two requests for each active one. Raises GitHubError."""
-        active = [task for task in self._outlook.tasks if task.state == "active"]
-        for task in active[:QUESTIONS]:
+        """One finding a task; two requests for each that is asked about. Raises GitHubError."""
+        for task in self._outlook.tasks[:QUESTIONS]:  # those that are active come first
             why = landed(self._outlook, task)
             if why is not None:
                 yield Finding(
                     item=task.task,
-                    problem=f"it is active, and {why}",
+                    problem=f"it {'is active' if task.state == 'active' else 'waits'}, and {why}",
                     remedy="it is finished, so that the next task has its turn",
                     repair=partial(self._repair, task),
                 )
+            elif task.state == "waiting":
+                return
 
     def _repair(self, seen: Task) -> bool:
         try:

@@ -9,23 +9,27 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Literal
 
+from pytest_malagate.admission.authors import is_author
 from pytest_malagate.errors import UsageError
 from pytest_malagate.github.client import Client, GitHubError
 from pytest_malagate.github.control import FROZEN
-from pytest_malagate.github.freeze_issues import is_frozen_label, moment_of, open_for
-from pytest_malagate.github.issues import add_labels, comment_on, issue_of, set_state
+from pytest_malagate.github.freeze_issues import (
+    freeze_events,
+    hides,
+    is_frozen_label,
+    moment_of,
+    open_for,
+)
+from pytest_malagate.github.issues import add_labels, comment_on, issue_of, set_state, take_off
 from pytest_malagate.github.ledger import State
 from pytest_malagate.github.people import person
-from pytest_malagate.github.pulls import pull_of
 from pytest_malagate.github.records import Issue, IssueEvent
 from pytest_malagate.github.session import GitHubSession
-from pytest_malagate.github.store import issue_number
 from pytest_malagate.queue.freezing import check_clear
 from pytest_malagate.queue.model import Freeze, Person, Value
 from pytest_malagate.queue.serial import SerialGate
 from pytest_malagate.report.text import code, plain, prose
 
-_EVENTS_PAGES = 10
 _SETTLED = 120.0  # seconds after which every list shows an issue
 Became = Literal["cleared", "put_back", "reopened"]
 
@@ -72,6 +76,8 @@ class Clears:
         if issue.state == "open" and issue.has_label(FROZEN):
             return None  # only the list lags
         event = self._last(issue.number)
+        if event is None and issue.has_label(FROZEN):
+            return None  # the label came after it was closed, as on a merged pull request
         if event is None and self._now() - moment_of(issue.updated_at) < _SETTLED:
             return None  # no list shows yet who did it
         if event is not None and self._clear(freeze, issue, event):
@@ -87,8 +93,9 @@ class Clears:
         state, found = session.state, 0
         known = {issue.number for issue in session.labels.issues()} | set(state.issues.values())
         for number, (on, off) in _taken_off(events).items():
-            handled = number in known or on.created_at <= state.cleared.get(number, "")
-            if handled or (off.actor is not None and self.may_clear(off.actor.login)):
+            if number in known or on.created_at <= state.cleared.get(number, ""):
+                continue
+            if off.actor is not None and self.may_clear(off.actor.login, f"#{number}"):
                 continue
             issue = issue_of(self._client, number)
             if issue is not None:
@@ -97,11 +104,9 @@ class Clears:
         return found
 
     def _clear(self, freeze: Freeze, issue: Issue, event: IssueEvent) -> bool:
-        if event.actor is None:
+        if event.actor is None or not self.may_clear(event.actor.login, freeze.work_item):
             return False
         who = self.person(event.actor.login)
-        if self._is_author(who, freeze):
-            return False
         how = "closed" if event.event == "closed" else "unlabelled"
         reason = f"#{issue.number} was {how} by {plain(who.name, 100)}"
         try:
@@ -114,19 +119,16 @@ class Clears:
 
         Whatever was done before that cleared another freeze, or none.
         """
-        path = f"/issues/{number}/events"
-        pages = self._client.pages(path, list[IssueEvent], limit=_EVENTS_PAGES)
-        found = [event for page in pages for event in page if _hides(event) or _shows(event)]
-        last = max(found, key=lambda event: event.id, default=None)
-        return last if last is not None and _hides(last) else None
+        last = max(freeze_events(self._client, number), key=_id, default=None)
+        return last if last is not None and hides(last) else None
 
-    def may_clear(self, login: str) -> bool:
-        """True for a person whose clear would count."""
+    def may_clear(self, login: str, work_item: str | None) -> bool:
+        """True for a person whose clear of a freeze about `work_item` would count."""
         try:
             check_clear(self._gate.rules, self.person(login), "asked")
         except UsageError:
             return False
-        return True
+        return not is_author(self._client, login, work_item)
 
     def person(self, login: str) -> Person:
         """Somebody, with what he may do here. Asked once."""
@@ -135,23 +137,13 @@ class Clears:
             self._people[login] = Person(name=found.login, rank=found.rank, human=found.human)
         return self._people[login]
 
-    def _is_author(self, who: Person, freeze: Freeze) -> bool:
-        """Whoever made the change that a freeze is about does not clear it."""
-        number = issue_number(freeze.work_item or "")
-        if number is None:
-            return False
-        try:
-            author = pull_of(self._client, number).user
-        except GitHubError as error:
-            if error.status == 404:  # an issue, or gone
-                return False
-            raise
-        return author is not None and author.login == who.name
-
     def _put_back(self, issue: Issue, event: IssueEvent | None) -> None:
-        if issue.state != "open":
+        merged = bool((issue.pull_request or {}).get("merged_at"))
+        if merged:  # cannot be opened again; a label that is newer than the merge shows it
+            take_off(self._client, issue.number, FROZEN)
+        elif issue.state != "open":
             set_state(self._client, issue.number, "open")
-        if not issue.has_label(FROZEN):
+        if merged or not issue.has_label(FROZEN):
             add_labels(self._client, issue.number, [FROZEN])
         comment_on(self._client, issue.number, self._explained(event))
 
@@ -177,14 +169,10 @@ def _taken_off(events: Sequence[IssueEvent]) -> dict[int, tuple[IssueEvent, Issu
         if event.event == "labeled" and is_frozen_label(event):
             on[number] = event
             off.pop(number, None)
-        elif number in on and _hides(event):
+        elif number in on and hides(event):
             off[number] = event
     return {number: (on[number], event) for number, event in off.items()}
 
 
-def _hides(event: IssueEvent) -> bool:
-    return event.event == "closed" or (event.event == "unlabeled" and is_frozen_label(event))
-
-
-def _shows(event: IssueEvent) -> bool:
-    return event.event == "reopened" or (event.event == "labeled" and is_frozen_label(event))
+def _id(event: IssueEvent) -> int:
+    return event.id

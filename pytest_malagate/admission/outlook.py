@@ -16,6 +16,7 @@ import msgspec
 
 from pytest_malagate.admission.landing import BRANCH, task_of
 from pytest_malagate.github.client import Client
+from pytest_malagate.github.control import READY
 from pytest_malagate.github.issues import issue_of, labelled
 from pytest_malagate.github.pulls import open_pulls
 from pytest_malagate.github.records import Account, Issue, Pull, StatusAnswer, Value
@@ -189,8 +190,12 @@ def landed(outlook: Outlook, task: Task) -> str | None:
     At most two requests. None if it is not over; GitHubError where that cannot be told.
     """
     number = issue_number(task.task)
-    issue = outlook.issue(number) if number is not None else None
-    if issue is None or number is None:
+    if number is None:
+        return None
+    # The list is enough for one that waits: that it was closed meanwhile, the next sweep sees.
+    listed = outlook.labelled(READY).get(number) if task.state == "waiting" else None
+    issue = listed or outlook.issue(number)
+    if issue is None:
         return None
     if issue.state != "open" and moment(issue.closed_at) >= _begun(task):
         merged = (issue.pull_request or {}).get("merged_at")
@@ -210,8 +215,11 @@ def landed(outlook: Outlook, task: Task) -> str | None:
 
 
 def _begun(task: Task) -> float:
-    """Since when what is closed or merged is this task's doing: it may have been used before."""
-    return task.added_at - 1.0
+    """Since when what is closed or merged is this task's doing: it may have been used before.
+
+    What waits may have been given back, by somebody who knew what was merged by then.
+    """
+    return (task.changed_at if task.state == "waiting" else task.added_at) - 1.0
 
 
 def _not_one(task: Task, found: Sequence[Pull]) -> str:

@@ -5,8 +5,9 @@ made up for by the next. In order: freezes that people set or cleared by hand, t
 status of every open pull request. Only what changed is written.
 
 Failure directions: a store that cannot be read means frozen, and every pull request is told so. A
-write that fails ends what it is part of, and the next sweep does it; nothing is called open that
-was not looked at.
+write that fails ends what it is part of, and the next sweep does it; of statuses only the one that
+failed. Nothing is called open that was not looked at. What a person ought to have been told and
+could not be is said (`untold`): a sweep that did not get through is no success.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from contextlib import suppress
 import msgspec
 
 from pytest_malagate.admission.clears import Clears
+from pytest_malagate.admission.front import Over, merged, without_issue
 from pytest_malagate.admission.looks import Look, look
 from pytest_malagate.admission.statuses import (
     CONTEXT,
@@ -27,7 +29,7 @@ from pytest_malagate.admission.statuses import (
     in_order,
     wanted_of,
 )
-from pytest_malagate.admission.telling import Budget, Teller
+from pytest_malagate.admission.telling import Budget, Teller, failed_last
 from pytest_malagate.admission.tickets import Plan, asks_anew, plan
 from pytest_malagate.errors import UsageError
 from pytest_malagate.github.client import GitHubError
@@ -36,11 +38,11 @@ from pytest_malagate.github.events import issue_events
 from pytest_malagate.github.issues import labelled, take_off
 from pytest_malagate.github.lock import wedged
 from pytest_malagate.github.pulls import open_pulls
-from pytest_malagate.github.records import IssueEvent, Pull
+from pytest_malagate.github.records import Issue, IssueEvent, Pull
 from pytest_malagate.github.session import GitHubSession
 from pytest_malagate.github.statuses import stands
 from pytest_malagate.github.store import GitHubStore, close_cleared
-from pytest_malagate.github.sweep_memory import SweepMemory, read_memory
+from pytest_malagate.github.sweep_memory import FAILED, SweepMemory, read_memory, write_memory
 from pytest_malagate.queue.answers import Admission
 from pytest_malagate.queue.model import Value
 from pytest_malagate.queue.serial import SerialGate
@@ -65,7 +67,8 @@ class Swept(Value, frozen=True, kw_only=True):
     """What a sweep came to. `problem` is what could not be read; `would` what a dry run left be.
 
     Freezes are numbers, tasks names; `unfinished` counts the pull requests that are still to be
-    told. `requests` were sent, repeated ones included.
+    told, and `untold` says of how many that is an error's doing, and which; empty if of none.
+    `requests` were sent, repeated ones included.
     """
 
     frozen: bool = False
@@ -81,6 +84,7 @@ class Swept(Value, frozen=True, kw_only=True):
     pulls: int = 0
     statuses_written: int = 0
     unfinished: int = 0
+    untold: str = ""
     requests: int = 0
     would: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
@@ -95,7 +99,9 @@ class Swept(Value, frozen=True, kw_only=True):
 class SweepOptions(Value, frozen=True, kw_only=True):
     """`branches` are the bases in scope, None for all. No status is written after `seconds`, nor
     while fewer than `reserve` requests of the token's hour are left. `groups`: stuck concurrency
-    groups are looked for, too.
+    groups are looked for, too. `tells` False: pull requests are told nothing, and nothing of them
+    is remembered. That is for whoever sweeps beside the one that tells: of two, the slower would
+    write what it saw over what the other saw since.
     """
 
     server_url: str = "https://github.com"
@@ -103,6 +109,7 @@ class SweepOptions(Value, frozen=True, kw_only=True):
     seconds: float = 240.0
     reserve: int = 50
     groups: bool = False
+    tells: bool = True
 
 
 class Sweeper:
@@ -133,7 +140,8 @@ class Sweeper:
             done = Swept(notes=(str(error),))
         if not dry_run and (done.moved or done.notes):
             seen = self._look()
-        done = self._tell(seen, done, began, dry_run=dry_run)
+        if self._options.tells:
+            seen, done = self._tell(seen, done, began, dry_run=dry_run)
         done = replace(
             done,
             frozen=seen.view.freezes().frozen,
@@ -165,10 +173,11 @@ class Sweeper:
         events = issue_events(self._client, session.state.cursor, limit=_EVENT_PAGES)
         writer, tasks = session.control.writer, session.state.tasks
         due = plan(ready, events.events, tasks, writer=writer, now=self._now())
-        due = self._anew(due, session)
+        due, over = self._front(self._anew(due, session), session, ready)
         frozen = seen.view.freezes()
         if dry_run:
-            return Swept(would=tuple(self._would(session, due, readable=frozen.problem is None)))
+            would = self._would(session, due, readable=frozen.problem is None)
+            return Swept(would=tuple(would), notes=(over.trouble,) if over.trouble else ())
         done = Swept()
         if frozen.problem is None:  # else it is frozen, and nothing can be cleared
             try:
@@ -176,6 +185,7 @@ class Sweeper:
             except (GitHubError, FreezeTrouble, ConflictError) as error:
                 # A freeze that was on for a moment is found by its events: they must come again.
                 done, due = Swept(notes=(str(error),)), replace(due, until=0)
+        done = replace(done, notes=(*done.notes, *_words(over)))
         try:
             return self._queue(due, done, many=len(events.events) > _MANY_EVENTS)
         except (GitHubError, FreezeTrouble, ConflictError, UsageError) as error:
@@ -196,6 +206,17 @@ class Sweeper:
             else:
                 add.append((task.task, asked.actor.login if asked.actor else "somebody"))
         return replace(due, add=tuple(add), stale=tuple(stale))
+
+    def _front(
+        self, due: Plan, session: GitHubSession, ready: Sequence[Issue]
+    ) -> tuple[Plan, Over]:
+        """The plan with those in front that no list shows and that are over."""
+        known = {task for task, _ in (*due.withdraw, *due.finish)}
+        waiting = [task for task in session.tasks("waiting") if task.task not in known]
+        listed = {issue.number for issue in ready}
+        over = without_issue(self._client, waiting, listed, self._now())
+        named = tuple((task.task, why) for task, why in over.tasks)
+        return replace(due, over=named), over
 
     def _freezes(self, session: GitHubSession, events: Sequence[IssueEvent]) -> Swept:
         over = len(session.taken_over) + self._clears.show_brief(session, events)
@@ -235,8 +256,9 @@ class Sweeper:
                 finished.append(task)
         if due.until:  # not before: the cursor goes with the page that deals with the events
             self._store.looked_until(self._repository, due.until)
-        if due.add or due.withdraw:
-            self._gate.arrange(due.add, due.withdraw)
+        gone = tuple((task, ACTOR) for task, _ in due.over)
+        if due.add or due.withdraw or gone:
+            self._gate.arrange(due.add, (*due.withdraw, *gone))
         elif due.until and many:
             self._gate.record("looked", ACTOR, f"issue events up to {due.until}")
         for number in due.stale:
@@ -244,7 +266,7 @@ class Sweeper:
         return replace(
             done,
             added=tuple(task for task, _ in due.add),
-            withdrawn=tuple(task for task, _ in due.withdraw),
+            withdrawn=tuple(task for task, _ in (*due.withdraw, *due.over)),
             finished=tuple(finished),
         )
 
@@ -254,6 +276,8 @@ class Sweeper:
             yield from (f"look after freeze {number}" for number in self._hidden(session))
         for task, actor in due.withdraw:
             yield f"withdraw {task}, as {plain(actor, 60)} asked"
+        for task, why in due.over:
+            yield f"withdraw {task}: {why}"
         for task, actor in due.add:
             yield f"give {task} a ticket, as {plain(actor, 60)} asked"
         for task, _ in due.finish:
@@ -263,23 +287,26 @@ class Sweeper:
 
     # --- statuses ---
 
-    def _tell(self, seen: Look, done: Swept, began: float, *, dry_run: bool) -> Swept:
+    def _tell(self, seen: Look, done: Swept, began: float, *, dry_run: bool) -> tuple[Look, Swept]:
         memory = read_memory(seen.session.control.memory) if seen.session else SweepMemory()
-        notes = [*done.notes, *self._stuck()]
+        done = replace(done, notes=(*done.notes, *self._stuck()))
         try:
             pulls = [pull for pull in open_pulls(self._client) if self._in_scope(pull)]
         except GitHubError as error:
-            return replace(done, notes=(*notes, str(error)))
+            untold = f"nobody was told where they stand, because of an error: {error}"
+            return seen, replace(done, untold=untold, notes=(*done.notes, untold))
+        seen, done = self._merged(seen, done, memory, pulls, dry_run=dry_run)
         wanted = [wanted_of(group, seen.admission) for group in by_head(pulls)]
         # Now and then, or where a status is written anyway: a quiet sweep stays as cheap as it is.
         asks = changed(wanted, memory.statuses) or self._now() - memory.swept_at >= HEARTBEAT
         doubtful = bool(not dry_run and asks and not self._is_so(wanted, memory))
         if doubtful:
-            memory = replace(memory, statuses={})
+            memory = replace(memory, statuses=_failures(memory))
         due = in_order(changed(wanted, memory.statuses), memory.after)
+        due = failed_last(due, memory.statuses)
         if dry_run:
             lines = [f"tell #{one.pull.number}: {one.state}, {one.text}" for one in due]
-            return replace(done, pulls=len(pulls), would=(*done.would, *lines), notes=tuple(notes))
+            return seen, replace(done, pulls=len(pulls), would=(*done.would, *lines))
         heads = {one.head for one in wanted}
         open_ones = {head: said for head, said in memory.statuses.items() if head in heads}
         budget = Budget(until=began + self._options.seconds, reserve=self._options.reserve)
@@ -300,11 +327,38 @@ class Sweeper:
             pulls=len(pulls),
             statuses_written=teller.written,
             unfinished=memory.unfinished,
-            notes=(*notes, *teller.notes),
+            untold=plain(teller.untold, _NOTE),
+            notes=(*done.notes, *teller.notes),
         )
         if seen.session is not None:
             self._keep(seen.session, memory, done)
-        return done
+        return seen, done
+
+    def _merged(
+        self, seen: Look, done: Swept, memory: SweepMemory, pulls: Sequence[Pull], *, dry_run: bool
+    ) -> tuple[Look, Swept]:
+        """Ends tasks in front whose pull request was merged before anybody had claimed them."""
+        if seen.session is None:
+            return seen, done
+        told = memory.statuses
+        shown = {pull.head.sha[:length] for length in set(map(len, told)) for pull in pulls}
+        ended = told.keys() - shown
+        queued = {one.task for one in seen.session.state.tasks.values() if one.state != "finished"}
+        waiting = seen.session.tasks("waiting")
+        over = merged(self._client, waiting, ended, queued.__contains__)
+        if dry_run:
+            would = [f"finish {task.task}: {why}" for task, why in over.tasks]
+            return seen, replace(done, would=(*done.would, *would))
+        finished, notes = [], _words(over)
+        try:
+            for task, _ in over.tasks:
+                with suppress(UsageError):  # somebody has moved it since
+                    self._gate.finish(task.task, ACTOR, seen=task)
+                    finished.append(task.task)
+        except (GitHubError, FreezeTrouble, ConflictError) as error:
+            notes.append(str(error))
+        done = replace(done, finished=(*done.finished, *finished), notes=(*done.notes, *notes))
+        return (self._look() if finished else seen), done
 
     def _is_so(self, wanted: Sequence[Wanted], memory: SweepMemory) -> bool:
         """Whether what is remembered is so, by one head, each time another.
@@ -321,7 +375,7 @@ class Sweeper:
         """Before many are told: if this sweep dies, the next one does not go by what was."""
         heads = {one.head for one in due}
         kept = {head: said for head, said in memory.statuses.items() if head not in heads}
-        ahead = replace(memory, statuses=kept, unfinished=len(due))
+        ahead = replace(memory, statuses=_failures(memory) | kept, unfinished=len(due))
         self._store.keep(self._repository, session, ahead)
 
     def _in_scope(self, pull: Pull) -> bool:
@@ -346,10 +400,23 @@ class Sweeper:
         """Leaves the memory, if it says anything new, or the last word was long ago."""
         before, now = read_memory(session.control.memory), self._now()
         kept = replace(memory, notes=tuple(plain(note, _NOTE) for note in done.notes)[:10])
-        if before == kept and not done.moved and now - before.swept_at < HEARTBEAT:
+        # Compared as written: of those whose telling failed the order says who is next.
+        same = write_memory(before) == write_memory(kept)
+        if same and not done.moved and now - before.swept_at < HEARTBEAT:
             return
         client = self._client
         kept = replace(
             kept, swept_at=now, requests_left=client.remaining, requests_limit=client.limit
         )
         self._store.keep(self._repository, session, kept)
+
+
+def _words(over: Over) -> list[str]:
+    """What to say of tasks that are over."""
+    lines = [f"{task.task} leaves the queue: {why}" for task, why in over.tasks]
+    return [*lines, over.trouble] if over.trouble else lines
+
+
+def _failures(memory: SweepMemory) -> dict[str, str]:
+    """What is left of a memory that is not believed: whose telling failed."""
+    return {head: said for head, said in memory.statuses.items() if said == FAILED}

@@ -25,6 +25,7 @@ class Plan(Value, frozen=True, kw_only=True):
     """What is due: tasks with who asked, in order. `stale` are issues whose label asks for nothing.
 
     Of a stale one it is not known yet: its own events may say that it asks anew (`asks_anew`).
+    `over` are tasks with why they wait for nothing any more, which labels do not say (see `front`).
     `until` is the last event that is dealt with when this is done.
     """
 
@@ -32,12 +33,13 @@ class Plan(Value, frozen=True, kw_only=True):
     withdraw: tuple[tuple[str, str], ...] = ()
     finish: tuple[tuple[str, str], ...] = ()
     stale: tuple[int, ...] = ()
+    over: tuple[tuple[str, str], ...] = ()
     until: int = 0
 
     @property
     def moves(self) -> bool:
         """True if the queue changes."""
-        return bool(self.add or self.withdraw or self.finish)
+        return bool(self.add or self.withdraw or self.finish or self.over)
 
 
 class _History:

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pytest_malagate.errors import MachineryError
 from pytest_malagate.github.client import Client
 from pytest_malagate.github.lock import LockProof, group_of, prove
-from pytest_malagate.github.records import GroupMember, Run
+from pytest_malagate.github.records import GroupMember, Run, Value
 from pytest_malagate.github.session import GitHubSession
 from pytest_malagate.report.text import plain
 
@@ -29,24 +29,39 @@ EPOCH_VARIABLE = "MALAGATE_EPOCH"
 """The repository variable that holds the number of the lock's epoch."""
 
 
-def alone(run_id: int, *, group: str, say: Callable[[str], None]) -> Proof:
-    """A proof by the concurrency groups of a workflow run.
+class Lock(Value, frozen=True, kw_only=True):
+    """What keeps two runs of one kind apart: a concurrency group `NAME-vEPOCH`.
 
-    `group` is how a workflow has to write its `concurrency`, for the error where it has none.
+    `name` is how the names of its groups begin, whatever the epoch; `queue` is `max` where every
+    run that waits has to have its turn.
+    """
+
+    name: str
+    queue: str | None = None
+
+    @property
+    def lines(self) -> str:
+        """How a workflow writes it."""
+        group = f"\"{self.name}-v${{{{ vars.{EPOCH_VARIABLE} || '0' }}}}\""
+        queue = f", queue: {self.queue}" if self.queue is not None else ""
+        return f"`concurrency: {{group: {group}{queue}}}`"
+
+
+def alone(run_id: int, *, lock: Lock, say: Callable[[str], None]) -> Proof:
+    """A proof by the concurrency groups of a workflow run: it holds this lock, and no other one.
+
     `say` is told where nobody knows who holds the lock.
     """
 
     def proved(client: Client) -> LockProof | None:
-        proof = prove(client, run_id)
+        proof = prove(client, run_id, lock.name)
         if not proof.known:
             say(f"{proof.why}: relying on the ledger's fencing")
             return None
         if not proof.held:
             where = "add to the workflow" if proof.group is None else "the workflow has to wait by"
-            text = (
-                f"nothing was written, for this run may not be alone: {proof.why}; {where} {group}"
-            )
-            raise MachineryError(plain(text, 500))
+            why = f"nothing was written, for this run may not be alone: {proof.why}"
+            raise MachineryError(plain(f"{why}; {where} {lock.lines}", 500))
         return proof
 
     return proved

@@ -11,10 +11,14 @@ import msgspec
 
 from pytest_malagate.queue.model import Value
 
+FAILED = ""
+"""In place of what a head was told, where telling it failed: nobody knows what it shows."""
+
 
 class SweepMemory(Value, frozen=True, kw_only=True, omit_defaults=True):
-    """`statuses` are what was written, by the beginning of the head's hash; `after` is the last
-    pull request that was written, `unfinished` how many were left; times in seconds.
+    """`statuses` are what was written, by the beginning of the head's hash, or FAILED, of which the
+    oldest comes first; `after` is the last pull request that was written, `unfinished` how many
+    were left; times in seconds.
     """
 
     swept_at: float = 0.0

@@ -3,122 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from pytest_malagate.action.orders import parse_order
-from pytest_malagate.admission.statuses import CONTEXT
 from pytest_malagate.github.control import CONTROL, FROZEN, READY
-from tests.action.stage import Stage, Told
+from tests.action.office import CLEAR, Office
+from tests.action.stage import Told
 from tests.test_workflows import EXAMPLES, loaded
-from tests.twin import Issue, PullRequest, Twin
-
-QUEUE_YML = ".github/workflows/malagate-queue.yml"
-TICK = ("malagate-tick-v0", "single")
-COMMANDS = ("malagate-commands-v0", "max")
-PEOPLE = {
-    "ada": "admin",
-    "maja": "maintain",
-    "walt": "write",
-    "tina": "triage",
-    "rita": "read",
-    "robo[bot]": "admin",
-}
-CLEAR = '/gate unfreeze reason:"rolled back"'
-
-
-class Office:
-    """acme/shop with people, and the queue's workflows."""
-
-    def __init__(self, stage: Stage) -> None:
-        self.stage, self.twin, self.repo = stage, stage.twin, stage.repo
-        for login, rank in PEOPLE.items():
-            self.repo.permission(login, rank)
-
-    def act(self, event: str, payload: dict[str, Any], **given: Any) -> Told:
-        given = {"workflow": QUEUE_YML, "alone": TICK, **given}
-        return self.stage.act(event, payload, **given)
-
-    def tick(self, **given: Any) -> Told:
-        """The sweep that runs every quarter of an hour."""
-        return self.act("schedule", self.twin.event("schedule", repo=self.repo), **given)
-
-    def told_of(self, issue: Issue, action: str, **given: Any) -> Told:
-        """The sweep that an event of an issue begins."""
-        label, actor = given.pop("label", None), given.pop("actor", None)
-        payload = self.twin.event("issues", issue=issue, action=action, label=label, actor=actor)
-        return self.act("issues", payload, **given)
-
-    def say(self, issue: Issue, author: str, body: str, **given: Any) -> Told:
-        comment = issue.comment(author=author, body=body)
-        payload = self.twin.event("issue_comment", comment=comment)
-        return self.act("issue_comment", payload, **{"alone": COMMANDS, **given})
-
-    def dispatch(self, actor: str, **given: Any) -> Told:
-        payload = self.twin.event("workflow_dispatch", repo=self.repo, actor=actor)
-        return self.act("workflow_dispatch", payload, **{"alone": COMMANDS, **given})
-
-    def freeze(self, reason: str = "prices are wrong", actor: str = "tina") -> Issue:
-        """A freeze by the mode; its issue."""
-        told = self.dispatch(actor, mode="freeze", reason=reason)
-        assert told.exit_code == 0, told.log
-        return next(i for i in reversed(self.repo.issues.values()) if FROZEN in i.labels)
-
-    def burns(self, login: str = "tina") -> Issue:
-        """A freeze by a label on an issue of anybody's."""
-        issue = self.repo.open_issue("It burns", author="rita")
-        issue.add_label(FROZEN, self.twin.user(login))
-        return issue
-
-    def pull(self, branch: str = "topic", *, fork: bool = False, author: str = "alice") -> Any:
-        source = self.repo.fork("mallory") if fork else self.repo
-        source.commit(branch, {"shop.py": f"{branch} = 1\n"}, message="work")
-        origin = source if fork else None
-        return self.repo.open_pull(head=branch, fork=origin, title="Work", author=author)
-
-    def asked(self, pull: PullRequest, **given: Any) -> Told:
-        """The job that a pull request waits for."""
-        payload = self.twin.event("pull_request", pull=pull, action="opened")
-        return self.act("pull_request", payload, mode="admit", **given)
-
-    def group(self, pull: PullRequest, **given: Any) -> Told:
-        """The job that the merge queue waits for."""
-        self.merging = self.repo.merge_group(pull)
-        payload = self.twin.event("merge_group", group=self.merging)
-        return self.act("merge_group", payload, mode="admit", alone=None, **given)
-
-    @property
-    def control(self) -> Issue:
-        return next(issue for issue in self.repo.issues.values() if CONTROL in issue.labels)
-
-    def status(self, sha: str) -> tuple[str, str] | None:
-        found = [one for one in self.repo.statuses(sha) if one.context == CONTEXT]
-        return (found[0].state, found[0].description or "") if found else None
-
-    @property
-    def frozen(self) -> bool:
-        """As the next sweep finds it; nothing is written for the answer."""
-        told = self.tick(dry_run="true")
-        return told.outputs["frozen"] == "true"
-
-    def writes(self, since: int = 0) -> list[str]:
-        return [f"{r.method} {r.path}" for r in self.twin.requests[since:] if r.method != "GET"]
-
-
-@pytest.fixture
-def office(stage: Stage) -> Office:
-    return Office(stage)
-
-
-@pytest.fixture
-def armed(office: Office) -> Iterator[Office]:
-    """After its first sweep; no job of it prints anything that a runner takes for a command."""
-    told = office.tick()
-    assert told.exit_code == 0, told.log
-    yield office
-
+from tests.twin import Twin
 
 # --- the sweep ---
 
@@ -404,6 +298,21 @@ def test_nobody_clears_a_freeze_about_a_change_of_their_own(armed: Office) -> No
     assert armed.say(pull, "ada", CLEAR).outputs["frozen"] == "false"
 
 
+@pytest.mark.parametrize("branch", ["malagate/{}", "malagate/{}-words"])
+@pytest.mark.parametrize("merged", [False, True])
+def test_nor_one_about_the_task_that_the_change_belongs_to(
+    armed: Office, branch: str, merged: bool
+) -> None:
+    task = armed.repo.open_issue("Prices")
+    pull = armed.pull(branch.format(task.number), author="maja")
+    if merged:
+        pull.merge(by="walt")
+    armed.say(task, "tina", '/gate freeze reason:"it broke"')
+    refused = armed.say(armed.control, "maja", CLEAR)
+    assert "Refused: maja is the author of what freeze 1 is about" in refused.log
+    assert armed.say(armed.control, "ada", CLEAR).outputs["frozen"] == "false"
+
+
 def test_a_comment_freezes_on_any_issue_and_in_the_mode_it_names(armed: Office) -> None:
     issue = armed.repo.open_issue("Prices")
     told = armed.say(issue, "tina", '/gate freeze reason:"prices are wrong" mode:hard', alone=None)
@@ -431,13 +340,6 @@ def test_a_command_that_is_written_wrongly_is_explained(
     told = armed.say(armed.control, "ada", body)
     assert said in told.log
     assert armed.frozen
-
-
-@pytest.mark.parametrize(
-    "body", ["thanks", "> /gate unfreeze", "/gate unfreezes", "/gatefreeze", "/gate retry", ""]
-)
-def test_what_is_no_command_of_these_is_none(body: str) -> None:
-    assert parse_order(body) is None
 
 
 def test_a_hostile_comment_reaches_neither_the_log_nor_the_ledger_as_more_than_text(

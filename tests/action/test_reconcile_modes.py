@@ -7,14 +7,16 @@ from typing import Any
 
 import pytest
 
+from pytest_malagate.admission.statuses import CONTEXT
 from pytest_malagate.github.client import Manners
-from pytest_malagate.github.control import ACTIVE, FROZEN, READY
+from pytest_malagate.github.control import ACTIVE, CONTROL, FROZEN, READY, find_control
 from pytest_malagate.github.statuses import GATE
 from pytest_malagate.github.store import GitHubStore
+from pytest_malagate.github.sweep_memory import SweepMemory, read_memory
 from pytest_malagate.queue.model import Person
 from pytest_malagate.queue.serial import SerialGate
 from tests.action.stage import GATE_YML, PERMISSIONS, POLICY, Stage, Told
-from tests.twin import Issue, Run
+from tests.twin import Issue, PullRequest, Run
 from tests.twin.scheduler import WiredClient
 
 QUEUE_YML = ".github/workflows/malagate-queue.yml"
@@ -102,6 +104,22 @@ class Yard:
 
     def coordinate(self, **given: Any) -> Told:
         return self.act("coordinate", given.pop("alone", LONG), **given)
+
+    def branch(self, name: str) -> str:
+        self.repo.commit(name, {f"{name}.py": "y = 1"}, message="work")
+        return name
+
+    def admission(self, pull: PullRequest) -> str:
+        """The state that a pull request was told last."""
+        found = [one for one in self.repo.statuses(pull.head_sha) if one.context == CONTEXT]
+        return found[0].state if found else ""
+
+    def remembered(self) -> SweepMemory:
+        """What the last sweep left for the next."""
+        control = next(one for one in self.repo.issues.values() if CONTROL in one.labels)
+        found = find_control(self.store().client("acme/shop"), control.number)
+        assert found is not None
+        return read_memory(found.memory)
 
     def state(self, issue: Issue) -> str:
         task = self.gate.task(f"#{issue.number}")
@@ -222,6 +240,27 @@ def test_hostile_titles_are_no_commands_in_log_or_summary(yard: Yard) -> None:
     assert "\x1b" not in told.log
 
 
+def test_whoever_could_not_be_told_is_machinery_and_the_rest_is_done(yard: Yard) -> None:
+    pulls = [yard.repo.open_pull(yard.branch(f"t{n}")) for n in range(2)]
+    issue = yard.ready()
+    yard.reconcile()
+    yard.gate.claim("an agent")
+    issue.close()
+    issue.remove_label(READY)
+    yard.gate.freeze("on fire", MAJA)
+    path = rf"/statuses/{pulls[1].head_sha}"
+    yard.twin.faults.add("500", method="POST", path=path, times=99)
+    told = yard.reconcile()
+    assert told.exit_code == 3
+    assert "1 pull request was not told where it stands" in told.summary
+    assert any("1 pull request was not told" in line for line in told.commands())
+    assert yard.state(issue) == "finished"
+    assert (yard.admission(pulls[0]), yard.admission(pulls[1])) == ("failure", "pending")
+    yard.twin.faults.clear()
+    assert yard.reconcile().exit_code == 0
+    assert yard.admission(pulls[1]) == "failure"
+
+
 # --- coordinate ---
 
 
@@ -233,6 +272,35 @@ def test_all_that_is_ready_is_worked_on_by_the_policys_workflow(yard: Yard) -> N
     assert {yard.state(first), yard.state(second)} == {"finished"}
     assert "one task at a time is the rule here" in told.log
     assert "2 started, 2 completed, 0 failed" in told.summary
+
+
+def test_coordinate_orders_the_queue_and_tells_no_pull_request(yard: Yard) -> None:
+    """It runs beside the sweep of `admit`, and would put what it saw over what that one saw."""
+    pull = yard.repo.open_pull(yard.branch("t"))
+    yard.reconcile()
+    kept = yard.remembered()
+    yard.twin.advance(7200)
+    issue = yard.ready()
+    before = len(yard.twin.requests)
+    told = yard.coordinate()
+    assert told.exit_code == 0, told.log
+    assert yard.state(issue) == "finished"
+    assert not any("/statuses/" in request.path for request in yard.twin.requests[before:])
+    assert (yard.admission(pull), yard.remembered()) == ("success", kept)
+
+
+def test_what_a_tick_tells_while_coordinate_works_stands(yard: Yard) -> None:
+    pull = yard.repo.open_pull(yard.branch("t"))
+    yard.ready()
+
+    def frozen_and_told() -> None:
+        yard.gate.freeze("on fire", MAJA)
+        assert yard.reconcile().exit_code == 0
+
+    yard.during = [frozen_and_told]
+    yard.coordinate()
+    assert yard.during == []
+    assert yard.admission(pull) == "failure"
 
 
 def test_an_agent_that_fails_is_exit_code_1(yard: Yard) -> None:

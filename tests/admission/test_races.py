@@ -18,7 +18,7 @@ from pytest_malagate.admission.starting import SETTLE_SECONDS, Nothing, Started
 from pytest_malagate.admission.sweep import Sweeper
 from pytest_malagate.errors import MachineryError, UsageError
 from pytest_malagate.github.control import CONTROL, FROZEN, READY
-from pytest_malagate.github.epochs import alone
+from pytest_malagate.github.epochs import Lock, alone
 from pytest_malagate.github.lock import LockProof, prove
 from pytest_malagate.queue.model import FreezeMode
 from tests.action.stage import FAILING, TESTS_YML, Stage
@@ -179,6 +179,7 @@ def test_race_04_in_whatever_order_ticks_come_tickets_decide(
         assert isinstance(answer, Started)
         begun.append(answer.task)
         scene.runs[-1].finish("success")
+        settle(scene)
     assert begun == names
 
 
@@ -282,6 +283,7 @@ def test_race_09_after_the_dispatch_the_mode_of_the_freeze_decides(
     assert not gate.admission(second).admitted
     assert still_mine(gate, first, begun.claim), "it is not taken away"
     scene.runs[0].finish("success")
+    settle(scene)
     assert step(scene).code == "freeze.active"  # type: ignore[attr-defined]
     assert len(scene.runs) == 1
 
@@ -467,6 +469,27 @@ def test_race_15_of_two_runs_of_one_claim_the_later_ends(scene: Scene) -> None:
     ]
 
 
+def test_race_15_of_two_that_work_the_later_is_ended_when_both_are_seen(scene: Scene) -> None:
+    """GitHub's list misses the first for longer than anybody waits, so another is asked for."""
+    scene.ready()
+    assert isinstance(step(scene), Started)
+    (first,) = scene.runs
+    hidden = scene.repo.runs.pop(first.id)
+    settle(scene)
+    again = step(scene)
+    assert isinstance(again, Started)
+    (second,) = scene.runs
+    scene.repo.runs = {hidden.id: hidden, **scene.repo.runs}
+    settle(scene)
+    answer = step(scene)
+    assert isinstance(answer, Nothing)
+    assert (answer.code, len(answer.notes)) == ("start.at-work", 1)
+    assert (first.status, second.conclusion) == ("in_progress", "cancelled")
+    settle(scene)
+    assert step(scene).notes == ()  # type: ignore[attr-defined]
+    assert len(scene.runs) == 2
+
+
 def test_race_16_a_zombie_s_word_counts_no_more(scene: Scene) -> None:
     (name,) = scene.ready()
     begun = step(scene)
@@ -631,7 +654,7 @@ def test_race_20_another_epoch_begins_only_while_all_is_still_and_ends_the_old(
     scene = with_work(make_scene)()
 
     def add(run: Run) -> None:
-        prove_alone = alone(run.id, group="", say=lambda _: None)
+        prove_alone = alone(run.id, lock=Lock(name="malagate-tick"), say=lambda _: None)
         scene.gate(scene.store(prove=prove_alone)).record("tick", "malagate", "")
 
     old, new = (

@@ -134,7 +134,7 @@ def test_a_sweep_with_nothing_to_do_writes_nothing_and_asks_little(scene: Upkept
     writes, before = scene.writes(), len(scene.twin.requests)
     done = scene.sweep()
     assert (done.findings, done.advanced, scene.writes()) == ((), (), writes)
-    assert len(scene.twin.requests) - before <= 14
+    assert len(scene.twin.requests) - before <= 15
 
 
 def test_what_costs_a_request_each_is_bounded_and_gets_round(scene: Upkept) -> None:
@@ -299,6 +299,30 @@ def test_an_active_task_is_finished_when_its_pull_request_is_merged(
     getattr(pull, ends)()
     scene.sweep()
     assert (scene.gate().task(task.task).state == "finished") is finished
+
+
+def test_who_waits_in_front_and_was_merged_is_finished_and_those_behind_are_asked_for_next(
+    scene: Upkept,
+) -> None:
+    """Nobody had claimed it: it was in front, so its pull request was told that it may land."""
+    first, second, third = scene.ready(3)
+    for name in (first, third):
+        scene.pull(f"malagate/{name[1:]}").merge(by="maja")
+    (found,) = scene.found("landed")
+    assert (found.item, found.repaired) == (first, True)
+    assert "it waits, and pull request" in found.problem
+    assert scene.issue(first).state == "open"
+    assert [task.task for task in scene.gate().tasks()] == [second, third]
+    assert scene.found("landed") == []
+
+
+def test_what_was_merged_before_a_task_was_given_back_does_not_end_it(scene: Upkept) -> None:
+    task = scene.at("work")
+    scene.pull(f"malagate/{task.task[1:]}").merge()
+    scene.later(60)
+    scene.gate().requeue(task.task, "maja")
+    assert scene.found("landed") == []
+    assert scene.gate().task(task.task).state == "waiting"
 
 
 def test_a_pull_request_from_before_the_task_says_nothing(scene: Upkept) -> None:

@@ -10,7 +10,7 @@ import pytest
 from pytest_malagate.errors import MachineryError
 from pytest_malagate.github.client import Client, Manners
 from pytest_malagate.github.control import FROZEN
-from pytest_malagate.github.epochs import alone
+from pytest_malagate.github.epochs import Lock, alone
 from pytest_malagate.github.store import GitHubStore
 from pytest_malagate.queue.model import FreezeMode, Person
 from pytest_malagate.queue.serial import SerialGate
@@ -18,6 +18,7 @@ from tests.twin import Repository, Run, Twin
 
 NAME = "acme/shop"
 MAJA = Person(name="maja", rank="maintain", human=True)
+TICK = Lock(name="malagate-tick")
 
 
 class Ticks:
@@ -37,7 +38,7 @@ class Ticks:
     def gate(self, run: Run | None = None) -> SerialGate:
         manners = Manners(write_spacing=0.0, timeout=5, patience=1e6, sleep=lambda _: None)
         connect = lambda name: Client("t", name, api_url=self.twin.url, manners=manners)  # noqa: E731
-        prove = alone(run.id, group="`concurrency: x`", say=self.said.append) if run else None
+        prove = alone(run.id, lock=TICK, say=self.said.append) if run else None
         store = GitHubStore(connect, prove=prove, now=self.now)
         return SerialGate(store, NAME, now=self.now)
 
@@ -63,6 +64,17 @@ def test_a_lock_without_an_epoch_or_of_the_ledger_s_own_writes(ticks: Ticks) -> 
     plain = ticks.repo.run(event="issues", concurrency=("malagate-tick", "single"))
     ticks.gate(plain).add("C", "alice")
     assert "rotated" not in ticks.kinds()
+
+
+@pytest.mark.parametrize("name", ["malagate-commands-v0", "malagate-foo", "deploy"])
+def test_another_lock_is_none(ticks: Ticks, name: str) -> None:
+    """Two runs that hold two locks each pass for alone."""
+    before, run = ticks.kinds(), ticks.repo.run(event="issues", concurrency=(name, "max"))
+    with pytest.raises(MachineryError, match="add to the workflow") as caught:
+        ticks.gate(run).add("B", "alice")
+    group = "\"malagate-tick-v${{ vars.MALAGATE_EPOCH || '0' }}\""
+    assert f"`concurrency: {{group: {group}}}`" in str(caught.value)
+    assert ticks.kinds() == before
 
 
 @pytest.mark.parametrize("mode", [None, "drain"])
