@@ -50,12 +50,14 @@ class SerialOptions(msgspec.Struct, frozen=True, kw_only=True):
 
 def serial_rules(policy: Policy) -> SerialRules:
     """What the policy's sections `serial` and `freeze` say."""
+    hours = policy.freeze.ask_after_hours
     return SerialRules(
         enabled=policy.serial.enabled,
         repos=policy.serial.repos,
         freeze_enabled=policy.freeze.enabled,
         mode=policy.freeze.mode,
         clear_needs=policy.freeze.clear_needs,
+        ask_after=None if hours is None else hours * 3600.0,
     )
 
 

@@ -13,7 +13,7 @@ could not be is said (`untold`): a sweep that did not get through is no success.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 
 import msgspec
@@ -21,6 +21,7 @@ import msgspec
 from pytest_malagate.admission.clears import Clears
 from pytest_malagate.admission.front import Over, merged, without_issue
 from pytest_malagate.admission.looks import Look, look
+from pytest_malagate.admission.overdue import ask
 from pytest_malagate.admission.statuses import (
     CONTEXT,
     Wanted,
@@ -224,12 +225,20 @@ class Sweeper:
             self._store.take_over(self._repository)
         came = self._clears.look_after(session.state, self._hidden(session))
         self._hide_cleared(session)
+        asked = self._overdue(session, came.cleared)
         return Swept(
             taken_over=over,
             cleared=came.cleared,
             put_back=(*came.put_back, *came.reopened),
-            notes=came.notes,
+            notes=(*came.notes, *asked),
         )
+
+    def _overdue(self, session: GitHubSession, cleared: Collection[int]) -> tuple[str, ...]:
+        state, issues = session.state, {one.number: one for one in session.labels.issues()}
+        standing = [one for number, one in sorted(state.freezes.items()) if number not in cleared]
+        numbers = {one.id: state.issues.get(one.id, 0) for one in standing}
+        shown = {freeze: issues[number] for freeze, number in numbers.items() if number in issues}
+        return ask(self._client, standing, shown, self._gate.rules, self._now())
 
     def _hide_cleared(self, session: GitHubSession) -> None:
         """Issues of freezes that were cleared, and that still show one."""

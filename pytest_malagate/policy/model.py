@@ -62,6 +62,7 @@ class FreezePolicy(Section, frozen=True, kw_only=True):
     enabled: bool = True
     mode: FreezeMode = "pause"
     clear_needs: Permission = "maintain"
+    ask_after_hours: float | None = 24
 
 
 class ReconcilePolicy(Section, frozen=True, kw_only=True):

@@ -203,6 +203,14 @@ _FREEZE = Table(
             also=("clear_permission", "permission", "clear", "unfreeze_needs"),
             values=get_args(Permission),
         ),
+        "ask_after_hours": Number(
+            doc="After how many hours without a word somebody is asked whether a freeze is still "
+            "needed; null: never. It never ends by itself.",
+            also=("expires", "expires_hours", "expiry", "ttl", "ask_after"),
+            minimum=1,
+            maximum=366 * 24,
+            nullable=True,
+        ),
     },
 )
 

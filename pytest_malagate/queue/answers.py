@@ -7,13 +7,18 @@ from pytest_malagate.queue.model import MODES, Freeze, FreezeMode, Task, Value, 
 
 
 class SerialRules(Value, frozen=True, kw_only=True):
-    """What the policy says: `serial` and `freeze`."""
+    """What the policy says: `serial` and `freeze`. `ask_after` is in seconds, None for never."""
 
     enabled: bool = True
     repos: tuple[str, ...] = ()
     freeze_enabled: bool = True
     mode: FreezeMode = "pause"
     clear_needs: str = "maintain"
+    ask_after: float | None = 86400.0
+
+    def asks_after(self, seconds: float) -> bool:
+        """True if a freeze that has stood for so long, or in silence, is to be asked about."""
+        return self.ask_after is not None and seconds >= self.ask_after
 
 
 class Admission(Value, frozen=True, kw_only=True):

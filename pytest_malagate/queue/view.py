@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cached_property
 
 import msgspec
@@ -82,7 +82,7 @@ class View:
 
     def status(self, flags: Status, now: Callable[[], float]) -> Status:
         """`flags` with what stands here. Raises MachineryError."""
-        active, reading = self.active, self.freezes()
+        active, reading, moment = self.active, self.freezes(), now()
         waiting = waiting_list(self.waiting, active, reading, serial=self._serial)
         return replace(
             flags,
@@ -91,10 +91,20 @@ class View:
             waiting=waiting,
             frozen=reading.frozen,
             freezes=reading.freezes,
-            next=next_step(active, waiting, reading, now(), self._how),
+            next=next_step(active, waiting, reading, moment, self._how),
+            warnings=(*flags.warnings, *self._overdue(reading, moment)),
             problem=reading.problem,
             problem_code=reading.code,
         )
+
+    def _overdue(self, reading: FreezeReading, now: float) -> Iterator[str]:
+        """Freezes that have stood for long. They end by a person's word, and not by themselves."""
+        for freeze in reading.freezes:
+            if self._rules.asks_after(now - freeze.at):
+                days = int((now - freeze.at) // 86400)
+                stood = f"{days} days" if days > 1 else f"{int((now - freeze.at) // 3600)} hours"
+                how = self._how.clear(freeze.id)
+                yield f"freeze {freeze.id} has stood for {stood}: if it is over, {how}"
 
     def _asked(self) -> Session:
         if self._session is None:

@@ -135,7 +135,9 @@ def _freezes(freezes: tuple[Freeze, ...], now: float) -> list[Line]:
     cells = [
         (
             str(freeze.id),
-            freeze.mode,
+            freeze.mode
+            if freeze.branch is None
+            else f"{freeze.mode} on {plain(freeze.branch, _NAME)}",
             ago(freeze.at, now),
             plain(freeze.actor, _NAME),
             plain(freeze.work_item or "", _NAME),

@@ -443,3 +443,34 @@ def test_a_freeze_that_is_on_the_ledger_is_set_whatever_becomes_of_its_issue(flo
     assert any("page 1 of the ledger is missing" in one for one in store.warnings)
     floor.twin.lagging(0)
     assert floor.gate().status().frozen
+
+
+def test_a_freeze_without_a_word_for_long_is_asked_about_once_and_stands(floor: Floor) -> None:
+    floor.gate().freeze("on fire", MAJA)
+    (issue,) = floor.frozen_issues()
+    floor.sweep()
+    said = len(issue.comments)
+    floor.twin.advance(25 * 3600)
+    floor.twin.lagging(0)
+    assert "asked about" in " ".join(floor.sweep().notes)
+    floor.twin.lagging(0)
+    floor.sweep()
+    assert len(issue.comments) == said + 1
+    assert "has stood for 1 d. Is it still needed?" in issue.comments[-1].body
+    floor.twin.advance(20 * 3600)
+    issue.comment(author="maja", body="yes, the rollback is not done")
+    floor.twin.advance(20 * 3600)
+    floor.twin.lagging(0)
+    assert floor.sweep().notes == (), "somebody has answered"
+    assert floor.gate().status().frozen
+
+
+def test_a_freeze_that_cannot_be_asked_about_holds_nothing_up(floor: Floor) -> None:
+    floor.gate().freeze("on fire", MAJA)
+    floor.twin.advance(25 * 3600)
+    floor.twin.lagging(0)
+    (issue,) = floor.frozen_issues()
+    floor.twin.faults.add("forbidden", method="POST", path=f"/issues/{issue.number}/comments")
+    done = floor.sweep()
+    assert (done.frozen, done.problem) == (True, None)
+    assert "could not be asked about" in " ".join(done.notes)

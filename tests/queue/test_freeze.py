@@ -193,6 +193,23 @@ def test_setting_and_clearing_take_a_reason(gate: SerialGate, reason: str) -> No
     assert len(gate.status().freezes) == 1
 
 
+def test_a_freeze_that_has_stood_for_long_is_asked_about_and_stands(
+    open_gate: OpenGate, clock: Clock
+) -> None:
+    gate = open_gate(ask_after=3 * 3600.0)
+    gate.freeze("on fire", BOT)
+    clock.passes(3 * 3600 - 1)
+    assert gate.status().warnings == ()
+    clock.passes(2)
+    status = gate.status()
+    how = gate.how.clear(1)
+    assert status.warnings == (f"freeze 1 has stood for 3 hours: if it is over, {how}",)
+    clock.passes(30 * 86400)
+    assert "for 30 days" in gate.status().warnings[0]
+    assert gate.status().frozen, "it never ends by itself"
+    assert open_gate(ask_after=None).status().warnings == ()
+
+
 def test_a_log_in_place_of_a_reason_keeps_no_freeze_from_being_set_or_cleared(
     gate: SerialGate,
 ) -> None:
