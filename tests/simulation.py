@@ -3,10 +3,11 @@
     python -m tests.simulation --tasks 1000 --seed 1
 
 People label issues; events are lost, doubled or late; the workflow that handles them dies at any
-request; agents fail, die, or are evicted before they begin; GitHub is down for an hour; people
-freeze the repository and clear it. A sweep comes every fifteen minutes. In the end every task has
-to be finished, or parked for a person; none was worked on twice at once, and none was started
-while the repository was frozen.
+request; agents fail, die, or are evicted before they begin, and most leave a pull request that
+somebody merges, soon or a day later, or closes; GitHub is down for an hour; people freeze the
+repository and clear it. A sweep comes every fifteen minutes. In the end every task has to be
+finished, or parked for a person; none was worked on twice at once, and none was started while the
+repository was frozen, or while the pull request of another was open.
 """
 
 from __future__ import annotations
@@ -37,11 +38,12 @@ from pytest_malagate.errors import MachineryError, UsageError
 from pytest_malagate.github import ledger
 from pytest_malagate.github.client import Manners
 from pytest_malagate.github.control import ACTIVE, FROZEN, READY
+from pytest_malagate.github.statuses import GATE
 from pytest_malagate.github.store import GitHubStore
 from pytest_malagate.queue.model import Entry
 from pytest_malagate.queue.serial import SerialGate
-from tests.admission.scene import AGENT, NAME, Scene, processes_apart
-from tests.twin import Issue, Repository, Run, Twin, api, render_issues
+from tests.admission.scene import AGENT, BOT, NAME, Scene, processes_apart
+from tests.twin import Issue, PullRequest, Repository, Run, Twin, api, render_issues
 from tests.twin.faults import Faults
 from tests.twin.lag import Lag, States
 from tests.twin.routing import Answer, Incoming
@@ -55,6 +57,10 @@ HOUR = 3600
 LOST, DOUBLED, LATE = 0.2, 0.2, 0.2
 DIES, FAILS = 0.1, 0.05
 """How often the workflow of an event or an agent dies, and how often an agent fails."""
+
+OFFERS, REFUSED, FORGOTTEN, JUDGED, CLOSES = 0.8, 0.15, 0.03, 0.5, 0.5
+"""How often a success leaves a pull request; how often such a one is closed, or lies for a day or
+more; has a green gate; closes its issue when it is merged."""
 
 SILENT = logging.Logger("silent", logging.CRITICAL)
 
@@ -92,6 +98,7 @@ class Simulation:
         self.tasks = tasks
         self.issues: dict[str, Issue] = {}
         self.working: dict[str, Run] = {}
+        self.offered: dict[str, PullRequest] = {}
         self.count: Counter[str] = Counter()
         self.broken: list[str] = []
         self._told = 0
@@ -121,7 +128,7 @@ class Simulation:
         self.outage.begins = self.began + self.rng.uniform(0.3, 0.6) * length
         self.outage.ends = self.outage.begins + HOUR
         self.at(self.began + SWEEP_SECONDS, self._sweeps)
-        self.bound = self.began + 3 * length + self.tasks * HOUR
+        self.bound = self.began + 3 * length + (3 * self.tasks + 48) * HOUR
 
     def _becomes_ready(self, number: int) -> None:
         issue = self.repo.open_issue(f"work {number}")
@@ -244,6 +251,9 @@ class Simulation:
                 self.count["runs"] += 1
                 if self._frozen():
                     self.broken.append(f"run {made.id} was started while frozen")
+                for task, pull in self.offered.items():
+                    name = f"pull request #{pull.number} of {task}"
+                    self.broken.append(f"run {made.id} was started while {name} is open")
                 self.after(self.rng.uniform(5, 60), lambda: self._begins(made))
             return made
 
@@ -288,10 +298,56 @@ class Simulation:
         self.after(self.rng.uniform(120, 1200), lambda: self._ends(run, conclusion))
 
     def _ends(self, run: Run, conclusion: str) -> None:
-        if self.working.get(str(run.inputs["task"])) is run:
-            del self.working[str(run.inputs["task"])]
+        task = str(run.inputs["task"])
+        if self.working.get(task) is run:
+            del self.working[task]
+            if conclusion == "success" and self.rng.random() < OFFERS:
+                self._offers(task)
         run.finish(conclusion)
         self.event()
+
+    # --- pull requests ---
+
+    def _offers(self, task: str) -> None:
+        """What an agent leaves: a pull request from its task's branch."""
+        self.count["pull requests"] += 1
+        words = self.rng.choice(["", "-with-words"])
+        branch = f"malagate/{task[1:]}{words}"
+        with self._git_moves():
+            self.repo.commit(branch, {f"work-{self.count['pull requests']}.py": "x = 1"})
+            pull = self.repo.open_pull(branch, author="agent")
+        if self.rng.random() < JUDGED:
+            self.repo.add_status(pull.head_sha, "success", GATE, user=BOT)
+        self.offered[task] = pull
+        chance = self.rng.random()
+        wait = self.rng.uniform(24 * HOUR, 30 * HOUR) if chance < FORGOTTEN else 0.0
+        self.after(wait + self.rng.uniform(60, HOUR / 2), lambda: self._decided(task, pull))
+
+    def _decided(self, task: str, pull: PullRequest) -> None:
+        """A person lands it, or will not have it."""
+        if self.offered.get(task) is pull:
+            del self.offered[task]
+        if self.rng.random() < REFUSED:
+            self.count["pull requests: closed"] += 1
+            pull.close("maja")
+        else:
+            self.count["pull requests: merged"] += 1
+            with self._git_moves():
+                pull.merge("maja")
+            if self.rng.random() < CLOSES:
+                self.issues[task].close("maja")
+        self.event()
+
+    @contextlib.contextmanager
+    def _git_moves(self) -> Iterator[None]:
+        """Within it, branches are asked for as they are."""
+        git, kept = self.repo.git, self.repo.git.resolve
+        git.resolve = kept.__wrapped__  # type: ignore[attr-defined]
+        try:
+            yield
+        finally:
+            kept.cache_clear()  # type: ignore[attr-defined]
+            git.resolve = kept  # type: ignore[method-assign]
 
     # --- the whole ---
 
@@ -316,7 +372,7 @@ class Simulation:
             print(f"{self._told} runs, {len(self.issues)} issues", file=sys.stderr)
 
     def _rests(self) -> bool:
-        if len(self.issues) < self.tasks or self.working:
+        if len(self.issues) < self.tasks or self.working or self.offered:
             return False
         waits = {READY, ACTIVE}
         return not any(waits & set(issue.label_names) for issue in self.issues.values())

@@ -1,4 +1,4 @@
-"""The simulation of a thousand tasks, with thirty: `python -m tests.simulation` is the long one."""
+"""The simulation of a thousand tasks, with twenty: `python -m tests.simulation` is the long one."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from tests import simulation
 
 
 def test_every_task_ends_whatever_is_lost() -> None:
-    done = simulation.simulate(30, seed=1)
+    done = simulation.simulate(20, seed=1)
     assert done.broken == [], "\n".join(done.lines())
-    assert done.count["ledger: finished"] == 30
+    assert done.count["ledger: finished"] == 20
     assert done.count["freezes"] >= 1
     assert done.count["events lost"] > 0
 
@@ -24,3 +24,12 @@ def test_a_run_in_which_work_is_doubled_is_broken(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(starting, "runs_of_claim", lambda *_: ClaimedRuns())
     done = simulation.simulate(5, seed=1)
     assert any("twice at once" in text for text in done.broken), done.lines()
+
+
+def test_a_run_in_which_finished_work_is_passed_by_is_broken(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It can fail: a queue that does not ask for the pull request of a run that has ended."""
+    monkeypatch.setattr(starting, "open_of", lambda *_: None)
+    done = simulation.simulate(5, seed=2)
+    assert any("is open" in text for text in done.broken), done.lines()

@@ -19,6 +19,7 @@ from datetime import datetime
 
 from pytest_malagate.admission.dispatching import POLL_SECONDS, Sleep
 from pytest_malagate.admission.providing import Apart
+from pytest_malagate.admission.starting import OFFERED_SECONDS
 from pytest_malagate.coordinate.issues import Issue
 from pytest_malagate.coordinate.outcomes import IssueOutcome, Refused
 from pytest_malagate.errors import MachineryError, UsageError
@@ -199,9 +200,15 @@ class CommentSpawner:
         return named or str(number) in _CLOSES.findall(pull.body or "")
 
     def _at_gate(self, name: str, claim: Claim, pull: Offered) -> IssueOutcome:
+        """On to its gate; or to its end, if the pull request was merged meanwhile."""
         task = self._gate.task(name)
+        if task is not None and task.state == "active" and pull.merged_at is not None:
+            self._gate.finish(name, self._holder, claim=claim.id)
+            return IssueOutcome(state="completed", detail=f"pull request #{pull.number} was merged")
         if task is not None and task.state == "active" and task.stage == "work":
             self._gate.advance(name, "gate", Person(name=self._holder), claim=claim.id)
+        elif claim.lease_until - self._now() < LEASE_SECONDS / 4 and pull.state == "open":
+            self._gate.renew(name, claim.id, lease=OFFERED_SECONDS)  # every claimer goes by it
         return IssueOutcome(state="completed", detail=f"pull request #{pull.number} is there")
 
     def _given_back(self, name: str, claim: Claim) -> IssueOutcome:

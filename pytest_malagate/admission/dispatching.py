@@ -4,6 +4,10 @@ Claims and starts are the `Starter`'s, under its own holder. So whatever this pr
 when it is cancelled, dies or runs out of time is what any later step of the queue looks after: the
 run goes on, and its end is seen by whoever looks next.
 
+An issue is completed when its run has succeeded. If a pull request came of it, its task waits for
+the gate, and where only one may be active nothing else starts until that has landed: the run of the
+coordinator ends with `waiting`, and the next one goes on.
+
 Failure directions. Nothing is started where a freeze, the claim or a run cannot be told. A look at
 the runs that fails is done again: it ends no work.
 """
@@ -18,7 +22,7 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from pytest_malagate.admission.providing import Apart
-from pytest_malagate.admission.starting import Nothing, Started, Starter
+from pytest_malagate.admission.starting import AT_GATE, Nothing, Started, Starter
 from pytest_malagate.coordinate.issues import Issue
 from pytest_malagate.coordinate.outcomes import IssueOutcome, Refused
 from pytest_malagate.errors import MachineryError, UsageError
@@ -135,17 +139,21 @@ class DispatchSpawner:
             self._gate.add(name, self._actor)
         answer = self._starter.start(name)
         if isinstance(answer, Nothing) and answer.code not in _AT_WORK:
-            return self._refused(answer)
+            return self._refused(name, answer)
         task = self._gate.task(name)
         if task is None or task.state != "active":
             return Refused(kind="waiting", reason=f"{name} was given back")
         return task
 
-    def _refused(self, answer: Nothing) -> Refused:
-        """A claim that is ours stays: it is the task's place, and the next step starts it."""
+    def _refused(self, name: str, answer: Nothing) -> Refused:
+        """A claim that is ours stays: it is the task's place, and the next step starts it.
+
+        What is said of this task alone says nothing of the others, whose turn it may be now.
+        """
         if answer.code == "start.refused":
             return Refused(kind="failed", reason=answer.why)
-        if answer.code.startswith("freeze.") or answer.code == "queue.waiting":
+        of_all = answer.code.startswith("freeze.") or answer.code == "queue.waiting"
+        if of_all and not answer.why.startswith(f"{name} "):
             self._held_up = (self._now(), answer.why)
         return Refused(kind="waiting", reason=answer.why)
 
@@ -210,19 +218,28 @@ class DispatchSpawner:
                 return IssueOutcome(state="released", detail=str(error))
             if isinstance(answer, Started):
                 return None  # again, with the same claim
+            if answer.code == AT_GATE:
+                return IssueOutcome(state="completed", detail=plain(answer.why, 300))
             if answer.code != "start.ended":
                 return None
             task = self._gate.task(name)
         elif task is not None and task.state == "active":
             text = f"{name} was taken over: the claim counts no more"
             return IssueOutcome(state="released", detail=text)
-        good = [run for run in runs if run.conclusion == "success"]
-        if good:
-            return IssueOutcome(state="completed", detail=f"run {good[0].id} has succeeded")
-        if task is not None and task.state == "finished" and not runs:
-            return IssueOutcome(state="released", detail=f"{name} was finished by somebody else")
-        conclusions = ", ".join(plain(f"run {run.id}: {run.conclusion}", 80) for run in runs[-3:])
-        return _failed(conclusions or f"no run of {name} was ever seen")
+        return _ended(name, task, runs)
+
+
+def _ended(name: str, task: Task | None, runs: list[Run]) -> IssueOutcome:
+    """How a task came to an end, by its runs and by what the queue made of them."""
+    good = [run for run in runs if run.conclusion == "success"]
+    if good and task is not None and task.state == "waiting":
+        return IssueOutcome(state="released", detail=f"{name} was given back: it waits again")
+    if good:
+        return IssueOutcome(state="completed", detail=f"run {good[0].id} has succeeded")
+    if task is not None and task.state == "finished" and not runs:
+        return IssueOutcome(state="released", detail=f"{name} was finished by somebody else")
+    conclusions = ", ".join(plain(f"run {run.id}: {run.conclusion}", 80) for run in runs[-3:])
+    return _failed(conclusions or f"no run of {name} was ever seen")
 
 
 def _is_of(task: Task, claim: Claim) -> bool:

@@ -12,6 +12,7 @@ from functools import cached_property
 
 import msgspec
 
+from pytest_malagate.admission.claimed_runs import is_first
 from pytest_malagate.errors import MachineryError, UsageError
 from pytest_malagate.github.client import Client, GitHubError
 from pytest_malagate.github.control import FROZEN, READY, Control, find_control
@@ -20,10 +21,11 @@ from pytest_malagate.github.lock import wedged
 from pytest_malagate.github.people import person as person_of
 from pytest_malagate.github.people import token_owner
 from pytest_malagate.github.records import Account
+from pytest_malagate.github.runs import run_of
 from pytest_malagate.github.store import GitHubStore, issue_number
 from pytest_malagate.github.sweep_memory import read_memory
 from pytest_malagate.queue.freezing import check_clear, check_set
-from pytest_malagate.queue.model import FreezeMode, Person
+from pytest_malagate.queue.model import Claim, FreezeMode, Person
 from pytest_malagate.queue.serial import SerialGate
 from pytest_malagate.report.text import code, plain, prose
 
@@ -163,6 +165,21 @@ class Hands:
         if READY not in add_labels(self._client, number, [READY]):
             raise MachineryError(f"the label {READY} could not be put on #{number}")
         return number
+
+    # --- what a worker asks ---
+
+    def second_run(self, claim: Claim, run_id: int) -> str | None:
+        """Why a run is not the one of a claim that counts; None if it is. Writes nothing.
+
+        A list that does not show the run yet is waited for, for half a minute at most.
+        """
+        run = run_of(self._client, run_id)
+        if claim.id not in run.display_title:
+            return f"run {run_id} does not bear the claim in its name (see run-name)"
+        workflow = run.file.rpartition("/")[2]
+        if is_first(self._client, workflow, claim.id, run_id, claim.at):
+            return None
+        return f"run {run_id} is not the first of its claim, or GitHub does not list it"
 
     # --- what else is to be seen ---
 

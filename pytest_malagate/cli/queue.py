@@ -17,9 +17,10 @@ from pytest_malagate.cli.serial_options import (
     task_value,
     warn,
 )
-from pytest_malagate.errors import ExitCode
+from pytest_malagate.errors import ExitCode, MachineryError, UsageError
 from pytest_malagate.queue.answers import Admission
-from pytest_malagate.queue.model import STAGES, Task
+from pytest_malagate.queue.freezing import held_up
+from pytest_malagate.queue.model import STAGES, Claim, Task
 from pytest_malagate.queue.serial import LEASE_SECONDS
 from pytest_malagate.report.serial import list_lines, span
 
@@ -60,6 +61,19 @@ def _of_renewal(parser: argparse.ArgumentParser) -> None:
     _of_task(parser)
     parser.add_argument("--claim", metavar="ID", required=True, help="the claim that is prolonged")
     _lease(parser)
+
+
+def _of_worker(parser: argparse.ArgumentParser) -> None:
+    _of_task(parser)
+    parser.add_argument(
+        "--claim", metavar="ID", required=True, help="the claim that is asked about"
+    )
+    parser.add_argument(
+        "--run",
+        metavar="RUN_ID",
+        type=int,
+        help="the workflow run that asks, on GitHub: of several with one claim only one works",
+    )
 
 
 def _of_stage(parser: argparse.ArgumentParser) -> None:
@@ -124,6 +138,46 @@ def _renew(options: argparse.Namespace, place: Opened) -> ExitCode:
     else:
         say(f"{options.task} is yours for another {span(options.lease)}")
     return ExitCode.PASSED
+
+
+def _mine(options: argparse.Namespace, place: Opened) -> ExitCode:
+    """Asks, and writes nothing: a token that may only read is enough."""
+    hands = place.hands
+    if options.run is not None and (hands is None or options.run < 1):
+        raise UsageError("--run: the number of a workflow run, with --store github:OWNER/REPO")
+    claim, refused = _standing(place, options.task, options.claim)
+    if claim is not None and hands is not None and options.run is not None:
+        why = hands.second_run(claim, options.run)
+        if why is not None:
+            refused = Admission(admitted=False, code="claim.second-run", reason=why, stop=True)
+    answer = {"task": options.task, "mine": refused is None, "stop": refused is not None}
+    if refused is not None:
+        return _refused(options, refused, answer)
+    if options.json:
+        print_json(answer)
+    else:
+        say(f"{options.task} is yours: go on")
+    return ExitCode.PASSED
+
+
+def _standing(place: Opened, task: str, claim: str) -> tuple[Claim | None, Admission | None]:
+    """The claim if it counts, and why the work has to stop; None if it may go on.
+
+    Raises MachineryError where that cannot be told: whoever does not know holds nothing.
+    """
+    with place.gate.look() as view:
+        known = next((one for one in view.active if one.task == task), None)
+        reading = view.freezes()
+    if known is None or known.claim is None:
+        why = f"{task} is not active: it was finished or given back, or never claimed"
+        return None, Admission(admitted=False, code="claim.over", reason=why, stop=True)
+    if known.claim.id != claim:
+        why = f"the claim on {task} is not yours any more: somebody else has it"
+        return None, Admission(admitted=False, code="claim.over", reason=why, stop=True)
+    if reading.problem is not None:
+        raise MachineryError(reading.words())
+    stops = reading.frozen and reading.mode == "hard"
+    return known.claim, held_up(reading, stop=True) if stops else None
 
 
 def _refused(
@@ -193,5 +247,8 @@ VERBS = {
     "finish": _Verb("end a task; one that waits is withdrawn", _of_holder, _finish),
     "rework": _Verb("take an active task back to its work", _of_holder, _rework),
     "requeue": _Verb("give an active task back, to the end of the queue", _of_holder, _requeue),
+    "mine": _Verb(
+        "is a claim still the one that counts? (exit 4: stop the work)", _of_worker, _mine
+    ),
     "list": _Verb("list active and waiting tasks", lambda _parser: None, _list),
 }

@@ -294,6 +294,59 @@ def test_a_workflow_that_is_not_there_is_a_failed_start(scene: Coordinated) -> N
     assert scene.gate().task(name).claim.holder == HOLDER
 
 
+# --- what came of it ---
+
+
+def test_an_issue_whose_pull_request_is_open_is_completed_and_the_next_one_waits(
+    scene: Coordinated,
+) -> None:
+    first, second = scene.ready(2)
+    scene.polls = [opened(scene, f"malagate/{first[1:]}")]
+    result = scene.coordinate()
+    assert (result.completed, result.exit_reason, result.exit_code) == ((first,), "waiting (1)", 4)
+    (pull,) = scene.repo.pulls
+    assert scene.outcomes[first].detail == (
+        f"{first} waits at the stage gate, with pull request #{pull.number}"
+    )
+    again = scene.coordinate()
+    assert (again.started, again.exit_reason) == (0, "waiting (2)")
+    assert [run.inputs["task"] for run in scene.runs] == [first]
+    assert scene.gate().task(first).stage == "gate"
+    assert scene.gate().task(second).state == "waiting"
+
+
+@pytest.mark.parametrize("priority", ["P0", "P4"], ids=["asked first", "asked last"])
+@pytest.mark.parametrize("closed", [True, False], ids=["issue closed", "issue open"])
+def test_the_next_coordinator_starts_the_next_task_when_it_has_landed(
+    scene: Coordinated, closed: bool, priority: str
+) -> None:
+    first, second = scene.ready(2)
+    scene.polls = [opened(scene, f"malagate/{first[1:]}")]
+    scene.coordinate()
+    scene.issue(first).add_label(priority)
+    (pull,) = scene.repo.pulls
+    pull.merge("maja")
+    if closed:
+        scene.issue(first).close("maja")
+    scene.twin.advance(int(SETTLE_SECONDS) + 1)
+    assert scene.coordinate().completed == (second,)
+    assert scene.gate().task(first).state == "finished"
+
+
+def test_a_pull_request_that_was_closed_makes_room_and_its_task_comes_again(
+    scene: Coordinated,
+) -> None:
+    first, second = scene.ready(2)
+    scene.polls = [opened(scene, f"malagate/{first[1:]}")]
+    scene.coordinate()
+    (pull,) = scene.repo.pulls
+    pull.close()
+    scene.twin.advance(int(SETTLE_SECONDS) + 1)
+    result = scene.coordinate()
+    assert result.completed == (second, first)
+    assert {scene.gate().task(name).state for name in (first, second)} == {"finished"}
+
+
 # --- comments and assignment ---
 
 
@@ -320,6 +373,23 @@ def test_an_agent_is_asked_by_one_comment_and_ends_with_its_pull_request(
     assert comment.body.startswith("@agent please work on this\n")
     task = scene.gate().task(name)
     assert (task.state, task.stage, task.claim.holder) == ("active", "gate", ASKER)
+
+
+def test_a_pull_request_that_was_merged_before_it_was_seen_ends_its_task(
+    scene: Coordinated,
+) -> None:
+    first, second = scene.ready(2)
+    number = first[1:]
+
+    def land() -> None:
+        opened(scene, f"malagate/{number}")()
+        scene.repo.pulls[-1].merge("maja")
+
+    scene.polls = [land]
+    scene.run(scene.asking(timeout=300))
+    assert scene.outcomes[first].state == "completed"
+    assert scene.gate().task(first).state == "finished"
+    assert second in scene.outcomes, "its turn came in the same run"
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -14,10 +15,12 @@ from pytest_malagate.admission.starting import (
     Nothing,
     Started,
 )
+from pytest_malagate.admission.upkeep import Upkeep, UpkeepSettings
+from pytest_malagate.errors import MachineryError
 from pytest_malagate.github.control import ACTIVE
 from pytest_malagate.github.labels import NEEDS_HUMAN
 from tests.admission.scene import AGENT, MAJA, NAME, Scene, processes_apart
-from tests.twin import Twin
+from tests.twin import PullRequest, Run, Twin
 from tests.twin.scheduler import Died, Once
 
 DISPATCH = r"/dispatches$"
@@ -57,6 +60,29 @@ def evict(scene: Scene) -> None:
     settle(scene)
 
 
+def succeed(scene: Scene) -> None:
+    """The newest run has done its work, and time has passed since."""
+    scene.runs[-1].finish("success")
+    settle(scene)
+
+
+def offered(scene: Scene, task: str, branch: str = "malagate/{}", **given: Any) -> PullRequest:
+    """What an agent leaves: an open pull request from the task's branch."""
+    name = branch.format(task[1:])
+    scene.repo.commit(name, {f"work-{task[1:]}.py": "y = 1"})
+    return scene.repo.open_pull(name, author="agent", **given)
+
+
+def at_gate(scene: Scene, task: str) -> PullRequest:
+    """A task whose run has succeeded, with a pull request that is seen to be open."""
+    assert started(scene).task == task
+    pull = offered(scene, task)
+    succeed(scene)
+    answer = nothing(scene)
+    assert (answer.code, scene.gate().task(task).stage) == ("start.at-gate", "gate")
+    return pull
+
+
 # --- the ordinary way ---
 
 
@@ -75,11 +101,11 @@ def test_the_next_is_started_when_the_run_has_succeeded(scene: Scene) -> None:
     started(scene)
     settle(scene)
     assert nothing(scene).code == "start.at-work"
-    scene.runs[0].finish("success")
+    succeed(scene)
     begun = started(scene)
     assert begun.task == second
     assert begun.notes == (f"{first} is finished: run {scene.runs[0].id} has succeeded",)
-    scene.runs[1].finish("success")
+    succeed(scene)
     assert nothing(scene).code == "queue.waiting"
     assert scene.kinds(first) == ["added", "claimed", "finished"]
 
@@ -174,7 +200,7 @@ def test_an_evicted_run_is_started_again_with_the_same_claim(scene: Scene) -> No
     evict(scene)
     again = started(scene)
     assert (again.claim, again.again) == (first.claim, True)
-    scene.runs[-1].finish("success")
+    succeed(scene)
     assert nothing(scene).code == "queue.waiting"
 
 
@@ -195,6 +221,7 @@ def test_a_task_that_fails_goes_to_the_end_and_after_some_times_to_a_person(
     while isinstance(answer := scene.step(), Started):
         order.append(answer.task)
         scene.runs[-1].finish(conclusion if answer.task == first else "success")
+        settle(scene)
     assert order == [first, second, *[first] * REQUEUES]
     assert scene.kinds(first)[-2:] == ["parked", "finished"]
     assert scene.issue(first).labels == {NEEDS_HUMAN}
@@ -214,6 +241,268 @@ def test_a_label_that_cannot_be_put_on_stops_nothing(scene: Scene) -> None:
     answer = nothing(scene)
     assert any(NEEDS_HUMAN in note for note in answer.notes)
     assert scene.gate().task(name).state == "finished"
+
+
+# --- what came of a run ---
+
+
+@pytest.mark.parametrize("branch", ["malagate/{}", "malagate/{}-some-words"])
+def test_a_task_with_an_open_pull_request_keeps_its_place_when_its_run_has_ended(
+    scene: Scene, branch: str
+) -> None:
+    first, second = scene.ready(2)
+    begun = started(scene)
+    pull = offered(scene, first, branch)
+    succeed(scene)
+    for _ in range(3):
+        answer = nothing(scene)
+        assert answer.why == f"{first} waits at the stage gate, with pull request #{pull.number}"
+        settle(scene)
+    task = scene.gate().task(first)
+    assert (task.state, task.stage, task.ticket, task.claim.id) == (
+        "active",
+        "gate",
+        1,
+        begun.claim,
+    )
+    assert scene.gate().admission(first).admitted
+    assert scene.gate().admission(second).position == 1
+    assert len(scene.runs) == 1
+
+
+def test_a_pull_request_that_no_list_shows_yet_is_waited_for(scene: Scene) -> None:
+    first, _ = scene.ready(2)
+    started(scene)
+    scene.runs[0].finish("success")
+    assert nothing(scene).code == "start.settling"
+    scene.twin.advance(int(SETTLE_SECONDS) - 30)
+    offered(scene, first)
+    codes = [nothing(scene).code for _ in range(5)]
+    assert set(codes) <= {"start.settling", "start.at-gate"}
+    assert codes[-1] == "start.at-gate"
+
+
+@pytest.mark.parametrize(
+    "of_another",
+    [
+        lambda scene, task: offered(scene, task, "malagate/{}0"),
+        lambda scene, task: offered(scene, task, "fix-{}", body=f"Closes {task}"),
+        lambda scene, task: offered(scene, task).close(),
+        lambda scene, task: offered(scene, task).merge(),
+    ],
+    ids=["another task's", "said only", "closed", "merged"],
+)
+def test_without_an_open_pull_request_of_its_own_a_task_is_over(
+    scene: Scene, of_another: Callable[[Scene, str], object]
+) -> None:
+    first, second = scene.ready(2)
+    started(scene)
+    of_another(scene, first)
+    succeed(scene)
+    assert started(scene).task == second
+    assert scene.kinds(first)[-1] == "finished"
+
+
+def test_the_next_starts_when_the_pull_request_was_merged(scene: Scene) -> None:
+    first, second = scene.ready(2)
+    pull = at_gate(scene, first)
+    pull.merge("maja")
+    settle(scene)
+    begun = started(scene)
+    assert begun.task == second
+    assert begun.notes == (f"{first} is finished: pull request #{pull.number} was merged",)
+
+
+@pytest.mark.parametrize("stage", ["gate", "review"])
+def test_what_was_closed_without_being_merged_is_given_back_and_not_for_ever(
+    scene: Scene, stage: str
+) -> None:
+    (first,) = scene.ready()
+    answer = scene.step()
+    while isinstance(answer, Started):
+        pull = offered(scene, first)
+        succeed(scene)
+        assert nothing(scene).code == "start.at-gate"
+        if stage == "review":
+            scene.gate().advance(first, "review", MAJA)
+        pull.close()
+        settle(scene)
+        answer = scene.step()
+    assert "closed without being merged" in answer.notes[0]
+    assert len(scene.runs) == REQUEUES + 1
+    assert scene.kinds(first).count("requeued") == REQUEUES
+    assert scene.kinds(first)[-2:] == ["parked", "finished"]
+    assert NEEDS_HUMAN in scene.issue(first).labels
+
+
+def test_a_new_pull_request_in_place_of_a_closed_one_counts(scene: Scene) -> None:
+    first, _ = scene.ready(2)
+    at_gate(scene, first).close()
+    offered(scene, first, "malagate/{}-again")
+    settle(scene)
+    assert [nothing(scene).code for _ in range(3)] == ["start.at-gate"] * 3
+
+
+def test_one_that_the_list_of_the_closed_shows_and_that_is_open_again_counts(scene: Scene) -> None:
+    first, _ = scene.ready(2)
+    pull = at_gate(scene, first)
+    settle(scene)
+    pull.close()
+
+    def reopen() -> None:
+        pull.reopen()
+
+    # Between the lists and the question about the one itself.
+    again = Once(reopen, path=rf"/pulls/{pull.number}$")
+    assert nothing(scene, before=again).code == "start.at-gate"
+    assert again.done
+    assert scene.gate().task(first).state == "active"
+
+
+def test_an_open_pull_request_keeps_its_task_from_every_claimer(scene: Scene) -> None:
+    first, _ = scene.ready(2)
+    at_gate(scene, first)
+    for _ in range(12):  # three days, with a look every six hours
+        scene.twin.advance(6 * 3600)
+        assert nothing(scene).code == "start.at-gate"
+        assert scene.gate().claim("walt").task is None
+    assert len(scene.runs) == 1
+    assert scene.gate().task(first).stage == "gate"
+
+
+def test_nobody_looked_for_long_and_it_is_still_not_started_again(scene: Scene) -> None:
+    first, _ = scene.ready(2)
+    at_gate(scene, first)
+    scene.twin.advance(10 * 86400)
+    assert nothing(scene).code == "start.at-gate"
+    assert scene.gate().claim("walt").task is None
+
+
+def test_a_task_at_its_gate_without_any_pull_request_is_given_back_when_its_lease_ends(
+    scene: Scene,
+) -> None:
+    (first,) = scene.ready()
+    begun = started(scene, lease=3600.0)
+    scene.gate().advance(first, "gate", MAJA, claim=begun.claim)
+    assert nothing(scene).why == f"{first} is at gate"
+    scene.twin.advance(3601)
+    again = started(scene)
+    assert (again.task, scene.gate().task(first).stage) == (first, "work")
+    assert again.claim != begun.claim
+
+
+def test_where_pull_requests_cannot_be_listed_a_task_is_not_ended(scene: Scene) -> None:
+    first, _ = scene.ready(2)
+    started(scene)
+    succeed(scene)
+    scene.twin.faults.add("forbidden", path=r"/pulls\?", times=99)
+    with pytest.raises(MachineryError):
+        scene.step()
+    assert scene.gate().task(first).state == "active"
+
+
+def test_without_the_rule_of_one_at_a_time_a_gate_holds_up_nobody(scene: Scene) -> None:
+    first, second = scene.ready(2)
+    at_gate(scene, first)
+    starter = scene.starter()
+    starter._gate = scene.gate(rules={"enabled": False})
+    answer = starter.step()
+    assert isinstance(answer, Started)
+    assert answer.task == second
+
+
+def test_a_gate_that_another_left_is_taken_over_and_not_worked_on_again(scene: Scene) -> None:
+    (first,) = scene.ready()
+    claim = scene.gate().claim("malagate-ask", lease=600.0).task.claim
+    scene.gate().advance(first, "gate", MAJA, claim=claim.id)
+    pull = offered(scene, first)
+    scene.twin.advance(601)
+    starter = scene.starter()
+    starter._gate = scene.gate(rules={"enabled": False})
+    answer = starter.step()
+    assert isinstance(answer, Nothing)
+    assert (answer.code, scene.runs) == ("start.at-gate", [])
+    pull.close()
+    settle(scene)
+    starter.step()
+    starter.step()
+    assert [run.inputs["task"] for run in scene.runs] == [first]
+
+
+@pytest.mark.parametrize("closed", [True, False], ids=["issue closed", "merged"])
+def test_the_reconciler_ends_what_has_landed_at_its_gate(scene: Scene, closed: bool) -> None:
+    first, second = scene.ready(2)
+    pull = at_gate(scene, first)
+    if closed:
+        scene.issue(first).close("maja")
+    else:
+        pull.merge("maja")
+    store = scene.store()
+    done = Upkeep(scene.gate(store), store, UpkeepSettings(ref="main"), now=scene.now).sweep()
+    assert [(one.check, one.item) for one in done.repaired] == [("landed", first)]
+    assert started(scene).task == second
+
+
+def test_one_that_is_asked_for_by_name_starts_when_the_one_before_has_landed(scene: Scene) -> None:
+    first, second = scene.ready(2)
+    pull = at_gate(scene, first)
+    waits = scene.starter().start(second)
+    assert isinstance(waits, Nothing)
+    assert (waits.code, waits.why.split()[0]) == ("queue.waiting", first)
+    pull.merge("maja")
+    settle(scene)
+    begun = scene.starter().start(second)
+    assert isinstance(begun, Started)
+    assert begun.task == second
+
+
+# --- two runs of one claim ---
+
+
+def beside(scene: Scene) -> Run:
+    """Another run of the newest claim, dispatched by somebody who read it in the title."""
+    newest = scene.runs[-1]
+    return scene.repo.run(newest.path, "workflow_dispatch", title=newest.title)
+
+
+def test_a_later_run_of_a_claim_is_cancelled_and_the_first_goes_on(scene: Scene) -> None:
+    (first,) = scene.ready()
+    started(scene)
+    second = beside(scene)
+    settle(scene)
+    answer = nothing(scene)
+    assert answer.code == "start.at-work"
+    assert answer.notes == (
+        f"run {second.id} of {first} is cancelled: another of the same claim came first",
+    )
+    assert second.conclusion == "cancelled"
+    assert scene.kinds(first) == ["added", "claimed", "cancelled"]
+    assert scene.runs[0].status == "in_progress"
+    scene.runs[0].finish("success")
+    settle(scene)
+    assert nothing(scene).notes[-1].startswith(f"{first} is finished: run {scene.runs[0].id}")
+
+
+def test_a_later_run_that_waits_for_its_turn_is_left_to_ask_itself(scene: Scene) -> None:
+    scene.ready()
+    started(scene)
+    second = beside(scene)
+    second.status = "pending"
+    settle(scene)
+    assert nothing(scene).notes == ()
+    assert second.status == "pending"
+
+
+def test_a_run_that_cannot_be_cancelled_is_said(scene: Scene) -> None:
+    scene.ready()
+    started(scene)
+    second = beside(scene)
+    settle(scene)
+    scene.twin.faults.add("forbidden", method="POST", path=r"/cancel$", times=9)
+    answer = nothing(scene)
+    assert answer.code == "start.at-work"
+    assert f"run {second.id}" in answer.notes[0]
+    assert "could not be cancelled" in answer.notes[0]
 
 
 # --- leases and other holders ---
@@ -256,7 +545,7 @@ def test_a_task_in_others_hands_is_not_finished_by_its_run(scene: Scene) -> None
     first, _ = scene.ready(2)
     begun = started(scene)
     scene.gate().advance(first, "review", MAJA, claim=begun.claim)
-    scene.runs[0].finish("success")
+    succeed(scene)
     assert nothing(scene).why == f"{first} is at review"
     assert scene.gate().status().active == first
 
@@ -275,7 +564,7 @@ def test_one_task_is_started_by_its_name_in_its_turn_only(scene: Scene) -> None:
     waits, begun = starter.start(second), starter.start(first)
     scene.twin.lagging(0)
     assert (waits.why, begun.task) == (f"{first} has the earlier ticket", first)
-    scene.runs[0].finish("success")
+    succeed(scene)
     ended, unknown, later = (starter.start(name) for name in (first, "#999", second))
     assert (ended.code, unknown.code, later.task) == ("start.ended", "queue.waiting", second)
     assert [run.inputs["task"] for run in scene.runs] == [first, second]
