@@ -916,6 +916,15 @@ _ADMISSION = _rows(
         "inconclusive",
     ),
     (
+        "freeze.control-foreign",
+        "The control issue is a stranger's",
+        "Whoever may label could put the control issue's label on an issue of their own, with a "
+        "ledger of their own, and so forget the freezes.",
+        "Take the label malagate:control off it and put it back on the control issue. Name that "
+        "one in the store, github:OWNER/REPO#N, and no label is asked any more.",
+        "inconclusive",
+    ),
+    (
         "freeze.control-ambiguous",
         "Several issues carry the control issue's label",
         "Whoever may label could offer an issue of their own as the ledger, and so forget the"
@@ -981,6 +990,14 @@ _ADMISSION = _rows(
         "A page of the ledger cannot be read",
         "Its digest is wrong, or another version of malagate wrote it.",
         "Use the newest version everywhere; if that is not it, an admin comments /gate rearm.",
+        "inconclusive",
+    ),
+    (
+        "freeze.ledger-full",
+        "The ledger's issue takes no more comments",
+        "GitHub takes 2,500 comments on one issue. The ledger goes on in another before that; "
+        "here it could not, so neither a freeze nor its clearing could be written.",
+        "An admin comments /gate rearm on another issue, which begins a new volume.",
         "inconclusive",
     ),
     (

@@ -23,9 +23,10 @@ def dashboard(state: State, memory: SweepMemory) -> str:
 
 
 _FOOT = (
-    "\n<sub>Each change is a comment below, and none is ever edited or deleted: together they are "
-    "the ledger. `malagate:ready` on an issue asks for a place in the queue, `malagate:frozen` on "
-    "any issue freezes. This text is only a view.</sub>"
+    "\n<sub>Each change is a comment below, or in the issue that the last of them names, and none "
+    "is ever edited or deleted: together they are the ledger. `malagate:ready` on an issue asks "
+    "for a place in the queue, `malagate:frozen` on any issue freezes. This text is only a "
+    "view.</sub>"
 )
 
 

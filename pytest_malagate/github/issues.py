@@ -130,13 +130,13 @@ def comment_on(client: Client, number: int, body: str) -> Comment:
     return client.create(f"/issues/{number}/comments", {"body": body}, Comment)
 
 
-def pin(client: Client, issue: Issue) -> None:
+def pin(client: Client, node_id: str) -> None:
     """Pins an issue above the repository's list. Raises GitHubError, as where three are pinned.
 
     REST has no word for it.
     """
     query = "mutation($id: ID!) { pinIssue(input: {issueId: $id}) { issue { number } } }"
-    client.graphql(query, {"id": issue.node_id})
+    client.graphql(query, {"id": node_id})
 
 
 def lock(client: Client, number: int) -> None:

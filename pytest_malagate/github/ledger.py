@@ -4,7 +4,8 @@ Each comment of the ledger is a page: everything that one exclusive session chan
 there as a whole or not at all. Pages are numbered, and each carries the digest of the one before
 it. Of two that claim the same place the one that was written first counts, by GitHub's own order
 of comments; the other never happened. So no lock is needed for the ledger to stay one, and a late
-or repeated write does no harm.
+or repeated write does no harm. An issue takes only so many comments, so the ledger has volumes: a
+page may name the issue in which the next one stands (see `volumes`).
 
 Failure direction: closed. A page that is missing, was edited, or cannot be read makes the ledger
 unreadable; nothing is guessed.
@@ -24,7 +25,7 @@ from pytest_malagate.gate.encoding import encode_json
 from pytest_malagate.github.records import Comment
 from pytest_malagate.queue.model import Entry, Freeze, Task, Value, sealed
 from pytest_malagate.queue.store import FreezeTrouble
-from pytest_malagate.report.text import code, prose
+from pytest_malagate.report.text import code, plain, prose
 
 MARKER = "<!-- malagate:ledger -->"
 SCHEMA = "malagate/ledger@1"
@@ -60,6 +61,10 @@ class Page(Value, frozen=True, kw_only=True, omit_defaults=True):
     `issues` names the issue of a freeze, `numbers` the counters, `epoch` that of the concurrency
     group, `cursor` the last issue event that was looked at; each only if it changed. `root`: a
     person began anew with its checkpoint, because what was before could not be read.
+
+    `next` is the issue in which the page after this one stands: it is the last of its volume. In a
+    later volume each page names the control issue (`control`), so that no other ledger's page is
+    taken for one of this, and the first one the volume before it (`follows`).
     """
 
     schema: str = SCHEMA
@@ -78,16 +83,22 @@ class Page(Value, frozen=True, kw_only=True, omit_defaults=True):
     cursor: int | None = None
     checkpoint: Checkpoint | None = None
     root: bool = False
+    next: int | None = None
+    control: int | None = None
+    follows: int | None = None
     digest: str = ""
 
 
 class State:
     """What the pages so far come to. `cleared` are the issues of freezes that were cleared, each
-    with GitHub's time of the page that cleared it."""
+    with GitHub's time of the page that cleared it. `next` is that of the last page; `volume` is the
+    issue in which that one stands, for whoever looked (0: nobody did)."""
 
     def __init__(self, checkpoint: Checkpoint | None = None) -> None:
         start = checkpoint or Checkpoint()
         self.seq, self.digest = 0, ""
+        self.next: int | None = None
+        self.volume = 0
         self.entry = start.entry
         self.tasks = {task.task: task for task in start.tasks}
         self.freezes = {freeze.id: freeze for freeze in start.freezes}
@@ -95,12 +106,12 @@ class State:
         self.numbers = dict(start.numbers)
         self.epoch, self.cursor = start.epoch, start.cursor
         self.since_checkpoint = 0
-        self.nonces: set[str] = set()
 
     def copy(self) -> State:
         """Another one, to be changed."""
         made = State(self.checkpoint())
         made.seq, made.digest = self.seq, self.digest
+        made.next, made.volume = self.next, self.volume
         made.since_checkpoint = self.since_checkpoint
         return made
 
@@ -161,9 +172,12 @@ class State:
             self.entry = (entry.seq, entry.digest)
         self.epoch = self.epoch if page.epoch is None else page.epoch
         self.cursor = self.cursor if page.cursor is None else page.cursor
-        self.seq, self.digest = page.seq, page.digest
-        self.nonces.add(page.nonce)
+        self.stand(page)
         self.since_checkpoint = 0 if page.checkpoint else self.since_checkpoint + 1
+
+    def stand(self, page: Page) -> None:
+        """It is the last page now."""
+        self.seq, self.digest, self.next = page.seq, page.digest, page.next
 
 
 def sealed_entries(entries: Iterable[Entry], head: tuple[int, str]) -> Iterator[Entry]:
@@ -195,6 +209,8 @@ def write_page(page: Page) -> str:
     lines = [f"* {_line(entry)}" for entry in page.entries[:_SHOWN_ENTRIES]]
     if len(page.entries) > _SHOWN_ENTRIES:
         lines.append(f"* and {len(page.entries) - _SHOWN_ENTRIES} more")
+    lines += [f"* goes on from #{page.follows}"] if page.follows is not None else []
+    lines += [f"* the next page stands in #{page.next}"] if page.next is not None else []
     shown = "\n".join(lines) or "* housekeeping"
     return f"{MARKER}\n{shown}\n\n<sub>page {page.seq}</sub>\n<!-- page {packed} -->"
 
@@ -216,8 +232,11 @@ def _line(entry: Entry) -> str:
     return " ".join(words)
 
 
-def read_page(comment: Comment, repository: str) -> Page:
-    """The page in a comment of the ledger. Raises FreezeTrouble for one that is damaged."""
+def read_page(comment: Comment, repository: str | None) -> Page:
+    """The page in a comment of the ledger. Raises FreezeTrouble for one that is damaged.
+
+    `repository` None: whatever the repository was called when it was written.
+    """
     if comment.updated_at != comment.created_at:
         raise FreezeTrouble("freeze.ledger-edited", f"comment {comment.id} was edited")
     packed = _PACKED.search(comment.body or "")
@@ -231,15 +250,25 @@ def read_page(comment: Comment, repository: str) -> Page:
         raise _damaged(comment, str(error)) from error
     if page.schema != SCHEMA:
         raise _damaged(comment, "another version of malagate wrote it")
-    if page.repository.lower() != repository.lower():
-        raise _damaged(comment, "it is another repository's")
     if sealed_page(page).digest != page.digest:
         raise _damaged(comment, "its digest is wrong")
+    if repository is not None and page.repository.lower() != repository.lower():
+        raise _of_another_name(comment, page.repository, repository)
     return page
 
 
 def _damaged(comment: Comment, why: str) -> FreezeTrouble:
     text = f"the ledger's comment {comment.id} cannot be read: {why}"
+    return FreezeTrouble("freeze.ledger-damaged", text)
+
+
+def _of_another_name(comment: Comment, then: str, now: str) -> FreezeTrouble:
+    """An issue that was moved here brings another's ledger along, so a person has to say which."""
+    text = (
+        f"the ledger's comment {comment.id} was written in {plain(then, 100)}, and this is "
+        f"{plain(now, 100)}: if the repository was renamed or transferred, a person with admin "
+        "comments /gate rearm, which keeps everything; if it was not, this is another's ledger"
+    )
     return FreezeTrouble("freeze.ledger-damaged", text)
 
 
@@ -255,8 +284,14 @@ class Written(Value, frozen=True, kw_only=True):
     trouble: tuple[str, str] | None = None
 
 
-def pages_of(comments: Iterable[Comment], writer: str, repository: str) -> list[Written]:
-    """The ledger's pages among comments, in GitHub's order; others' comments are left out."""
+def pages_of(
+    comments: Iterable[Comment], writer: str, repository: str | None, control: int | None = None
+) -> list[Written]:
+    """The ledger's pages among comments, in GitHub's order; others' comments are left out.
+
+    `control` is the control issue where the comments are those of a later volume: its writer may
+    have written another ledger's pages there.
+    """
     found: list[Written] = []
     for comment in sorted(comments, key=lambda comment: comment.id):
         author = comment.user.login if comment.user else None
@@ -264,20 +299,23 @@ def pages_of(comments: Iterable[Comment], writer: str, repository: str) -> list[
             continue
         at = Written(comment=comment.id, moment=comment.created_at)
         try:
-            found.append(replace(at, page=read_page(comment, repository)))
+            page = read_page(comment, repository)
         except FreezeTrouble as error:
             found.append(replace(at, trouble=(error.code, error.message)))
+        else:
+            found += [replace(at, page=page)] if page.control == control else []
     return found
 
 
-def read_state(pages: Sequence[Written], *, whole: bool) -> State | None:
+def read_state(pages: Sequence[Written], *, whole: bool, begins: bool = False) -> State | None:
     """What pages come to; None if older ones are needed.
 
-    `whole`: there are no older ones. Raises FreezeTrouble for a hole and for a damaged page.
+    `whole`: there are no older ones; `begins`: none in the volume of the first of them. Raises
+    FreezeTrouble for a hole and for a damaged page.
     """
     if not pages and whole:
         return State()
-    start = _starting_point(pages)
+    start = _starting_point(pages, begins)
     if start is None and not whole:
         return None
     if start is None:
@@ -288,27 +326,29 @@ def read_state(pages: Sequence[Written], *, whole: bool) -> State | None:
     state = State(page.checkpoint)
     if page.checkpoint is None:
         state.turn(page, pages[index].moment)
-    state.seq, state.digest, state.since_checkpoint = page.seq, page.digest, 0
-    state.nonces.add(page.nonce)
+    state.stand(page)
+    state.since_checkpoint = 0
     for later, moment in follow(state.seq, state.digest, pages[index + 1 :]):
         state.turn(later, moment)
     return state
 
 
-def _starting_point(pages: Sequence[Written]) -> tuple[int, Page] | None:
+def _starting_point(pages: Sequence[Written], begins: bool) -> tuple[int, Page] | None:
     """Where reading may begin: the newest checkpoint that surely counts, and its index.
 
     It counts if the page that it follows is there and no other took its place before; a person's
-    new beginning (`root`) and the very first page need none before them.
+    new beginning (`root`) and the very first page need none before them, nor does the first of a
+    later volume: its writer had read the page that names it.
     """
     for index in reversed(range(len(pages))):
         page = pages[index].page
         if page is None or not (page.root or page.seq == 1 or page.checkpoint):
             continue
         before = [other.page for other in pages[:index] if other.page is not None]
-        if any(other.seq == page.seq for other in before):
+        if any(other.seq >= page.seq for other in before):
             continue
-        if page.root or page.seq == 1 or any(other.digest == page.previous for other in before):
+        first = page.root or page.seq == 1 or (begins and index == 0 and page.follows is not None)
+        if first or any(other.digest == page.previous for other in before):
             return index, page
     return None
 

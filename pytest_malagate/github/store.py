@@ -27,11 +27,8 @@ from pytest_malagate.github.control import (
     ACTIVE,
     READY,
     Control,
-    Head,
     find_control,
     put_back,
-    set_up,
-    write_body,
 )
 from pytest_malagate.github.dashboard import dashboard
 from pytest_malagate.github.epochs import Proof, next_epoch
@@ -39,9 +36,11 @@ from pytest_malagate.github.freeze_issues import mark_of, open_for, show_cleared
 from pytest_malagate.github.issues import add_labels, issue_of, take_off
 from pytest_malagate.github.ledger import Page, State
 from pytest_malagate.github.lock import LockProof
-from pytest_malagate.github.records import Issue
 from pytest_malagate.github.session import GitHubSession
-from pytest_malagate.github.sweep_memory import SweepMemory, read_memory, write_memory
+from pytest_malagate.github.setting_up import complete, set_up, withdraw
+from pytest_malagate.github.showing import Left, Showing
+from pytest_malagate.github.sweep_memory import SweepMemory
+from pytest_malagate.github.volumes import MEASURES, Measures
 from pytest_malagate.queue.how import How
 from pytest_malagate.queue.model import Entry, Freeze, FreezeMode, Task
 from pytest_malagate.queue.store import FreezeTrouble
@@ -69,6 +68,8 @@ class GitHubStore:
     """
 
     how = How(on_github=True)
+    measures: Measures = MEASURES
+    """How much a volume of the ledger holds."""
 
     def __init__(
         self,
@@ -89,6 +90,7 @@ class GitHubStore:
         self._numbers: dict[str, int] = {}
         self._proofs: dict[str, LockProof | None] = {}
         self._cursors: dict[str, int] = {}
+        self._left: dict[str, bytes] = {}
 
     def client(self, repository: str) -> Client:
         """The client for a repository."""
@@ -110,29 +112,32 @@ class GitHubStore:
         with _TURNS.setdefault(repository.lower(), threading.Lock()):
             self._be_alone(repository)
             control = self._control(repository, make=True)
-            book = Book(self.client(repository), control, repository)
+            book = self._book(repository, control)
             state = self._sound(control, book)
             session = self._session(repository, control, state, writable=True)
             self._keep_epoch(repository, session)
             yield session
             self._commit(repository, control, book, state, session)
+            self._look_after(repository, control)
 
     @contextmanager
     def reading(self, repository: str) -> Iterator[GitHubSession]:
         """See `Store`. Raises FreezeTrouble, also for what GitHub does not tell."""
         try:
             control = self._control(repository, make=self._sets_up)
-            state = Book(self.client(repository), control, repository).state()
+            state = self._book(repository, control).state()
         except GitHubError as error:
             raise FreezeTrouble("freeze.api", str(error)) from error
         session = self._session(repository, control, state, writable=False)
         session.labels.read()
+        if self._sets_up:
+            self._look_after(repository, control)
         yield session
 
     def ledger(self, repository: str) -> Iterator[Entry]:
         """See `Store`. Raises FreezeTrouble at a page that is missing or was edited."""
         control = self._control(repository, make=False)
-        yield from Book(self.client(repository), control, repository).entries()
+        yield from self._book(repository, control).entries()
 
     def ledger_head(self, repository: str) -> tuple[int, str] | None:
         """See `Store`: as the control issue's text says."""
@@ -145,12 +150,26 @@ class GitHubStore:
 
     def arm(self, repository: str) -> int:
         """The number of the control issue, which is made if there never was one."""
-        return self._control(repository, make=True).number
+        control = self._control(repository, make=True)
+        self._look_after(repository, control)
+        return control.number
 
     def keep(self, repository: str, seen: GitHubSession, memory: SweepMemory) -> None:
-        """Leaves a sweep's memory for the next, and shows what a session saw. One request."""
-        if seen.control.head is not None:  # else its text is evidence, and stays as it is
-            self._show(repository, seen.control, seen.state, memory)
+        """Leaves a sweep's memory for the next, and shows what a session saw, or what is newer.
+
+        What another sweep has left since that session began is not forgotten (see `showing`). Two
+        requests, and more where others write.
+        """
+        if seen.control.head is None:
+            return  # its text is evidence, and stays as it is
+        key, base = repository.lower(), seen.control.memory
+        left = Left(memory=memory, base=base, known=frozenset({base, self._left.get(key, base)}))
+        showing = self._showing(repository, seen.control, seen.state)
+
+        def leave() -> None:
+            self._left[key] = showing.leave(left)
+
+        self._view(leave)
 
     def take_over(self, repository: str) -> None:
         """Writes the freezes that people set by labels into the ledger.
@@ -179,12 +198,14 @@ class GitHubStore:
             writer=self._writer,
             entries=(said,),
         )
-        state = Book(client, control, repository).begin_anew(page, self._mode)
+        state = self._book(repository, control).begin_anew(page, self._mode)
         put_back(client, control.number)
         for freeze in state.freezes.values():
             if freeze.id not in state.issues:
                 self._view(partial(open_for, client, freeze, repository))
-        self._show(repository, control, state, read_memory(control.memory))
+        self._view(partial(self._showing(repository, control, state, pages=1).show, anew=True))
+        if not control.locked:
+            self._view(partial(complete, client, control))
 
     def looked_until(self, repository: str, event: int) -> None:
         """The next page says that issue events up to this one were looked at."""
@@ -233,6 +254,9 @@ class GitHubStore:
         self._numbers[key] = found.number
         return found
 
+    def _book(self, repository: str, control: Control) -> Book:
+        return Book(self.client(repository), control, repository, self.measures)
+
     def _sound(self, control: Control, book: Book) -> State:
         """The state to write upon. Nothing is built on a ledger whose end may have been cut off."""
         if control.head is None:
@@ -268,13 +292,30 @@ class GitHubStore:
         links = self._open_issues(repository, session, after)
         if links:
             after = self._link(repository, book, after, links)
-        self._show(repository, control, after, read_memory(control.memory))
+        self._view(self._showing(repository, control, after, pages=2 if links else 1).show)
 
-    def _show(self, repository: str, control: Control, state: State, memory: SweepMemory) -> None:
-        head = Head(page=(state.seq, state.digest), entry=state.entry)
-        body = write_body(dashboard(state, memory), head, write_memory(memory))
-        path = f"/issues/{control.number}"
-        self._view(lambda: self.client(repository).write("PATCH", path, {"body": body}, Issue))
+    def _showing(
+        self, repository: str, control: Control, state: State, *, pages: int = 0
+    ) -> Showing:
+        """`pages` were written since the control issue was looked at."""
+        return Showing(
+            self.client(repository),
+            control.number,
+            state,
+            comments=control.comments + pages,
+            newest=lambda control: self._book(repository, control).state(),
+        )
+
+    def _look_after(self, repository: str, control: Control) -> None:
+        """Ends a set-up that was interrupted, and locks an issue that somebody unlocked."""
+        if control.trouble is not None:
+            return
+        client, name = self.client(repository), f"the control issue #{control.number}"
+        for number in control.spare:
+            if self._view(partial(withdraw, client, number)):
+                self.warnings.append(f"#{number} was a second, empty one beside {name}: closed")
+        if not control.locked and self._view(partial(complete, client, control)):
+            self.warnings.append(f"{name} was not locked: it is now")
 
     def _show_tasks(self, repository: str, before: State, session: GitHubSession) -> None:
         client = self.client(repository)
@@ -324,12 +365,17 @@ class GitHubStore:
             if issue is not None:
                 self._view(partial(close_cleared, client, issue, control.writer))
 
-    def _view(self, write: Callable[[], object]) -> None:
-        """Writes what people see. Failure direction: open, because the ledger has what counts."""
+    def _view(self, write: Callable[[], object]) -> bool:
+        """Writes what people see; false if it could not be written.
+
+        Failure direction: open, because the ledger has what counts.
+        """
         try:
             write()
         except GitHubError as error:
             self.warnings.append(str(error))
+            return False
+        return True
 
 
 def show_task(client: Client, number: int, task: Task, was: str | None) -> None:

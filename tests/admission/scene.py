@@ -77,7 +77,8 @@ class Scene:
         manners = Manners(
             write_spacing=0.0, patience=given.pop("patience", 1e6), sleep=self._sleep, now=self.now
         )
-        return WiredClient(self.twin, given.pop("token", "t-bot"), NAME, manners=manners, **given)
+        token, name = given.pop("token", "t-bot"), given.pop("repository", NAME)
+        return WiredClient(self.twin, token, name, manners=manners, **given)
 
     def _sleep(self, seconds: float) -> None:
         self.twin.advance(int(seconds) + 1)
@@ -131,6 +132,14 @@ class Scene:
         names = [f"#{issue.number}" for issue in issues]
         self.gate().arrange([(name, "alice") for name in names])
         return names
+
+    def rename(self, name: str) -> None:
+        """The repository has another name from now on; what was written stays what it is."""
+        repository, owner = self.repo, name.partition("/")[0]
+        del self.twin.repositories[repository.full_name]
+        repository.owner = self.twin.user(owner)
+        repository.name, repository.full_name = name.partition("/")[2], name
+        self.twin.repositories[name] = repository
 
     def issue(self, task: str) -> Issue:
         return self.repo.issues[int(task[1:])]

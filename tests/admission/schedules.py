@@ -30,8 +30,10 @@ from pytest_malagate.admission.sweep import Sweeper
 from pytest_malagate.errors import MachineryError, UsageError
 from pytest_malagate.github.client import Manners
 from pytest_malagate.github.control import ACTIVE, FROZEN, READY
+from pytest_malagate.github.volumes import Measures
 from pytest_malagate.queue.model import Person
 from pytest_malagate.queue.serial import SerialGate
+from pytest_malagate.queue.store import FreezeTrouble
 from tests.admission.scene import AGENT, MAJA, NAME, PEOPLE, Scene, processes_apart
 from tests.admission.witness import BROKEN, Act, WatchedStore, Witness
 from tests.twin import Run, Twin
@@ -60,6 +62,7 @@ class Process:
             *(world.twin, "t-bot", NAME), before=self.before, after=self.after, manners=manners
         )
         self.store = WatchedStore(world.witness, name, client)
+        self.store.measures = world.measures
         self.gate = SerialGate(self.store, NAME, now=world.scene.now)
 
     turns: Turns | None
@@ -98,11 +101,17 @@ class Process:
             self.world.witness.broken("processes that broke", traceback.format_exc())
 
 
+def measures(rng: random.Random) -> Measures:
+    """As they are, or so small that a schedule stands before a whole state or another volume."""
+    return Measures(checkpoint=rng.choice([1, 2, 4, 40]), volume=rng.choice([3, 10, 2300]))
+
+
 class World:
     """One schedule."""
 
     def __init__(self, seed: int, folder: Path) -> None:
         self.rng = random.Random(seed)
+        self.measures = measures(random.Random(f"{seed}"))
         self.twin = Twin(folder, checked=False)
         self.twin.rate_limit = 10**9
         self.scene = Scene(self.twin)
@@ -173,10 +182,22 @@ class World:
         """Two at once, without a lock."""
         self.count["two at once"] += 1
         first, second = self.process(), self.process()
-        turns = Turns(self.rng.choice)
+        turns = Turns(self._in_turn())
         first.turns = second.turns = turns
         errands = {one.name: partial(one.live, self._errand()) for one in (first, second)}
         turns.run(errands)
+
+    def _in_turn(self) -> Callable[[list[str]], str]:
+        """Chooses who goes on: now this one, now that, or one for long before the other does."""
+        stays, last = self.rng.choice([0.0, 0.85, 0.95]), ""
+
+        def choose(living: list[str]) -> str:
+            nonlocal last
+            if last not in living or self.rng.random() >= stays:
+                last = self.rng.choice(living)
+            return last
+
+        return choose
 
     def _errand(self) -> Callable[[Process], object]:
         return self.rng.choices((self.tick, self.freeze, self.unfreeze), (10, 1, 2))[0]
@@ -354,7 +375,10 @@ class World:
                 ]
                 words = f"#{number}, asked for at {at}: {history}, {self._words()}"
                 self.witness.broken("ready tasks that never started", words)
-        problem = self.scene.gate().ledger_problem()
+        try:
+            problem = self.scene.gate().ledger_problem()
+        except FreezeTrouble as error:
+            problem = str(error)
         if problem is not None:
             self.witness.broken("ledgers that are not whole", problem)
         for violation in self.twin.violations:

@@ -78,7 +78,7 @@ class Witness:
     lag: int = 0
 
     def __post_init__(self) -> None:
-        self.control = self.scene.control
+        self.volume = self.scene.control
         self.state = State()
         self.entries: list[Entry] = []
         self._read = 0
@@ -95,12 +95,17 @@ class Witness:
     # --- the ledger, read by the rules alone ---
 
     def read(self) -> None:
-        """Plays the comments that are new."""
-        for comment in self.control.comments:
-            if comment.id > self._read:
-                self._read = comment.id
-                if comment.author == BOT and comment.body.startswith(MARKER):
-                    self._play(comment)
+        """Plays the comments that are new, and goes on in the issue that the last one names."""
+        while True:
+            for comment in self.volume.comments:
+                if comment.id > self._read:
+                    self._read = comment.id
+                    if comment.author == BOT and comment.body.startswith(MARKER):
+                        self._play(comment)
+            if self.state.next in (None, self.volume.number):
+                return
+            self.volume = self.scene.repo.issues[self.state.next]
+            self.count["volumes of the ledger"] += 1
 
     def _play(self, comment: Comment) -> None:
         at = iso(comment.created_at) or ""

@@ -12,7 +12,7 @@ import pytest
 
 from pytest_malagate.errors import MachineryError, UsageError
 from pytest_malagate.github.client import Client, GitHubError, Manners
-from pytest_malagate.github.control import ACTIVE, CONTROL, FROZEN, READY
+from pytest_malagate.github.control import ACTIVE, CONTROL, FROZEN, READY, Head, write_body
 from pytest_malagate.github.store import GitHubStore
 from pytest_malagate.queue.model import Person
 from pytest_malagate.queue.serial import SerialGate
@@ -168,6 +168,13 @@ def end_deleted(repo: Repository) -> None:
     ledger_comments(repo)[-1].delete()
 
 
+def taken_over(repo: Repository) -> None:
+    """What triage is enough for: the label moves to an issue of one's own, with a copied text."""
+    unlabelled(repo)
+    forged = repo.open_issue("mine", author="mallory", body=write_body("", Head(), b""))
+    forged.add_label(CONTROL, repo.twin.user("mallory"))
+
+
 @pytest.mark.parametrize(
     ("hand", "pinned", "code"),
     [
@@ -181,6 +188,8 @@ def end_deleted(repo: Repository) -> None:
         (deleted, True, "freeze.control-missing"),
         (another, False, "freeze.control-ambiguous"),
         (another, True, None),
+        (taken_over, False, "freeze.control-foreign"),
+        (taken_over, True, "freeze.control-unlabelled"),
         (label_deleted, False, "freeze.label-missing"),
         (label_renamed, True, "freeze.label-missing"),
         (comment_edited, False, "freeze.ledger-edited"),

@@ -38,6 +38,7 @@ class FailingStore:
     def __init__(self, store: Store, *failing: str, error: Exception | None = None) -> None:
         self._store, self._failing = store, frozenset(failing)
         self._error = error or MachineryError("the store is on strike")
+        self.how = store.how
 
     @contextmanager
     def exclusive(self, repository: str) -> Iterator[FailingSession]:

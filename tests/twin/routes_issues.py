@@ -237,6 +237,10 @@ def create_comment(call: Call) -> Answer:
     person = call.app is None
     if issue.locked and person and RANK[call.repository.role(call.user.login)] < RANK["write"]:
         raise Refused(403, "Unable to create comment because issue is locked.")
+    limit = call.twin.comment_limit
+    if len(issue.comments) >= limit:
+        words = f"Commenting is disabled on issues with more than {limit} comments"
+        raise Refused(403, words)
     made = issue.add_comment(call.user, body_text(call, "IssueComment") or "", call.app)
     return Answer(201, render_issues.comment(call.twin.url, call.repository, made))
 

@@ -52,7 +52,8 @@ class Wire:
         given["authorization"] = f"token {self._token}"
         query = {name: str(value) for name, value in (parameters or {}).items()}
         data = json.dumps(input).encode() if input is not None else b""
-        incoming = Incoming(verb, url, query, data, given)
+        path = urlsplit(url).path if "://" in url else url  # that of GraphQL is a whole address
+        incoming = Incoming(verb, path, query, data, given)
         if self.before is not None:
             self.before(incoming)
         answer = self._exchange(incoming)

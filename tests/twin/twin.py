@@ -57,6 +57,8 @@ class Twin:
     write_limit: tuple[int, int] | None = None
     """How many writes one token may send within how many seconds of the twin's clock; None: any
     number. More are refused as GitHub does beyond a secondary limit."""
+    comment_limit = 2500
+    """Comments that an issue may have. GitHub's words for one more are as measured in 2026."""
     no_concurrency_api = False
     """Whether the endpoints of concurrency groups are missing, as on servers for enterprises."""
 
