@@ -96,10 +96,15 @@ class Worktrees:
         """A clean checkout of a commit, without a branch, for this process; `base` None is it.
 
         It holds what the commit holds and nothing else, filtered as it was when the loop began.
+        Raises MachineryError if that cannot be had.
         """
         path = self.place_of_detached(name)
         self.remove(path)
         self._add("--detach", str(path), commit, extra=self._filters.restored())
+        lacking = [file for file in _files_of(path, commit) if not os.path.lexists(path / file)]
+        if lacking:
+            shown = ", ".join(map(readable, lacking[:3]))
+            raise MachineryError(f"git leaves files out of a checkout of {commit[:12]}: {shown}")
         return self._worktree(path, base=base or commit, commit=commit)
 
     def place_of_detached(self, name: str) -> Path:
@@ -153,6 +158,11 @@ class Worktrees:
     def _add(self, *args: str, extra: Mapping[str, str] | None = None) -> None:
         prepare_directory(self._out)
         git(self._main.root, "worktree", "add", "--quiet", *args, extra=extra)
+
+
+def _files_of(path: Path, commit: str) -> list[str]:
+    listed = git(path, "ls-tree", "-r", "-z", "--name-only", "--full-tree", commit).stdout
+    return [decode(name) for name in listed.split(b"\0") if name]
 
 
 def state_of(worktree: Worktree) -> tuple[str | None, str]:

@@ -118,6 +118,42 @@ def test_a_filter_of_an_agents_does_not_get_between_the_commit_and_the_gate(
     assert workshop.file_on("x-1", "answer.txt") == "evil"
 
 
+def test_what_an_agent_leaves_out_of_checkouts_is_judged_all_the_same(project: Project) -> None:
+    workshop = Workshop(project, POLICY.replace("grep -qx right answer.txt", "test ! -e bad.txt"))
+    workshop.does(
+        "echo bad > bad.txt; git add -A; git commit -qm work;"
+        " git config core.sparseCheckout true;"
+        ' info="$(git rev-parse --git-common-dir)/info"; mkdir -p "$info";'
+        " printf '/*\\n!/bad.txt\\n' > \"$info/sparse-checkout\""
+    )
+    run = workshop.run("--max-attempts", "1")
+    assert (run.states, run.codes[0]) == ({"x-1": "failed"}, "evidence.failed")
+
+
+def test_a_person_who_has_checked_out_a_part_gets_all_of_it_judged(project: Project) -> None:
+    command = "test -e there/part.txt"
+    workshop = Workshop(project, POLICY.replace("grep -qx right answer.txt", command))
+    workshop.project.files({"there/part.txt": "x"}).commit("another part")
+    workshop.project.git("sparse-checkout", "set", "--no-cone", "/*", "!/there")
+    workshop.does("echo x > answer.txt")
+    assert workshop.run().states == {"x-1": "completed"}
+
+
+@pytest.mark.parametrize(
+    "attribute", ["working-tree-encoding=latin1", "filter=e", "eol=crlf", "ident"]
+)
+def test_attributes_that_are_no_part_of_a_commit_pass_nothing(
+    workshop: Workshop, attribute: str
+) -> None:
+    workshop.does(
+        'info="$(git rev-parse --git-common-dir)/info"; mkdir -p "$info";'
+        f" echo '* {attribute}' > \"$info/attributes\"; {RIGHT}"
+    )
+    run = workshop.run("--max-attempts", "1")
+    assert run.states == {"x-1": "failed"}
+    assert "info/attributes was changed" in run.why("x-1")
+
+
 def test_a_filter_of_the_repositorys_own_is_used(workshop: Workshop) -> None:
     workshop.project.git("config", "filter.ours.clean", "sed s/right/dtghi/")
     workshop.project.git("config", "filter.ours.smudge", "sed s/dtghi/right/")

@@ -20,7 +20,7 @@ OUTPUTS = frozenset(
     {
         *("verdict", "passed", "attempt", "retries-left", "no-progress", "next-action"),
         *("reasons", "result", "state-name", "state-path", "baseline-path"),
-        *("evidence-name", "evidence-path"),
+        *("evidence-name", "evidence-path", "admitted", "position", "frozen"),
     }
 )
 NOTHING = "nothing"
