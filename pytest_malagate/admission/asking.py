@@ -18,8 +18,17 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 
 from pytest_malagate.admission.dispatching import POLL_SECONDS, Sleep
+from pytest_malagate.admission.giving_back import give_back
+from pytest_malagate.admission.own_pulls import (
+    FIRST,
+    Offered,
+    OwnPull,
+    ended_by,
+    is_merged_part,
+    open_by,
+)
 from pytest_malagate.admission.providing import Apart
-from pytest_malagate.admission.starting import OFFERED_SECONDS
+from pytest_malagate.admission.starting import OFFERED, OFFERED_SECONDS
 from pytest_malagate.coordinate.issues import Issue
 from pytest_malagate.coordinate.outcomes import IssueOutcome, Refused
 from pytest_malagate.errors import MachineryError, UsageError
@@ -27,7 +36,7 @@ from pytest_malagate.github import records
 from pytest_malagate.github.client import Client, GitHubError
 from pytest_malagate.github.issues import comment_on
 from pytest_malagate.github.store import issue_number
-from pytest_malagate.queue.model import Claim, Person, Task
+from pytest_malagate.queue.model import Claim, Person, Task, lapsed
 from pytest_malagate.queue.serial import LEASE_SECONDS, SerialGate
 
 HOLDER = "malagate-ask"
@@ -37,14 +46,11 @@ TEXT = "Please work on this issue, and open a pull request that closes it."
 
 MAX_TEXT = 4000
 
+UNSEEN = "no pull request for it has turned up"
+"""Why a task is given back whose agent left nothing."""
+
 _CLOSES = re.compile(r"\b(?:close[sd]?|fix(?:e[sd])?|resolve[sd]?):?\s+#([1-9][0-9]{0,8})\b", re.I)
 _COMMENTS = 5  # pages that are searched for a comment whose answer was lost
-
-
-class Offered(records.Pull, frozen=True, kw_only=True):
-    """A pull request with its text."""
-
-    body: str | None = None
 
 
 class Assigned(records.Issue, frozen=True, kw_only=True):
@@ -58,8 +64,9 @@ class CommentSpawner:
 
     `text` is written as one comment, as it stands (`@login` calls whoever it names); or `assignee`
     is assigned. `agents` are logins whose pull requests count even from a fork. `timeout` is how
-    many seconds a pull request is waited for; then the task is given back. `now` is in seconds
-    since the epoch. For one event loop.
+    many seconds from the claim a pull request is waited for, whichever process waits; then the task
+    is given back, as the starter gives back one whose run failed. `now` is in seconds since the
+    epoch. For one event loop.
     """
 
     def __init__(  # noqa: PLR0913 - what it drives, and its settings by name
@@ -97,14 +104,19 @@ class CommentSpawner:
         begun = await self._apart(self._begun, issue.id, number)
         if isinstance(begun, Refused):
             return begun
+        if isinstance(begun, IssueOutcome):
+            return asyncio.create_task(_said(begun))
         return asyncio.create_task(self._awaited(issue.id, number, begun))
 
     # --- asking ---
 
-    def _begun(self, name: str, number: int) -> Claim | Refused:
+    def _begun(self, name: str, number: int) -> Claim | IssueOutcome | Refused:
         known = self._gate.task(name)
         if known is not None and known.state == "active" and self._is_ours(known):
             claim = known.claim  # an earlier run of ours asked, or died before it did
+            over = self._looked_after(known, number, claim) if claim is not None else None
+            if over is not None:
+                return over
         else:
             lease = min(self._timeout + LEASE_SECONDS / 4, 30 * 86400.0)
             claimed = self._gate.claim(self._holder, task=name, lease=lease)
@@ -124,6 +136,33 @@ class CommentSpawner:
 
     def _is_ours(self, task: Task) -> bool:
         return task.claim is not None and task.claim.holder == self._holder
+
+    def _looked_after(self, task: Task, number: int, claim: Claim) -> IssueOutcome | Refused | None:
+        """What has become of a task that an earlier run asked for; None if it is still waited for.
+
+        At its gate its pull request decides at once, as it does for a task of the starter's.
+        """
+        offered, over = task.stage in OFFERED, lapsed(task, self._now())
+        late = over or (not offered and self._now() >= claim.at + self._timeout)
+        if not (offered or (task.stage == "work" and late)):
+            return None
+        try:
+            pull = self._own(task.task, number, claim)
+            if pull is not None and pull.state != "closed":
+                return self._at_gate(task.task, claim, pull)
+            if pull is not None and offered:
+                why = f"pull request #{pull.number} was closed without being merged"
+                return self._failed(task, claim, why)
+            if late:
+                return self._failed(task, claim, UNSEEN)
+        except UsageError as error:  # the claim is another's by now
+            return Refused(kind="waiting", reason=str(error))
+        why = f"{task.task} is at {task.stage}, and no pull request of it is seen"
+        return Refused(kind="waiting", reason=why)
+
+    def _failed(self, task: Task, claim: Claim, why: str) -> Refused:
+        done = give_back(self._gate, self._client, task, claim, holder=self._holder, why=why)
+        return Refused(kind="failed" if done.parked else "waiting", reason="; ".join(done.notes))
 
     def _asked(self, name: str, number: int, claim: Claim) -> Refused | None:
         """Asks once. What GitHub refuses gives the task back."""
@@ -161,20 +200,25 @@ class CommentSpawner:
     # --- waiting ---
 
     async def _awaited(self, name: str, number: int, claim: Claim) -> IssueOutcome:
-        until = self._now() + self._timeout
-        while self._now() < until:
+        until = claim.at + self._timeout
+        while True:
             await self._sleep(self._poll)
+            late = self._now() >= until
             try:
-                pull = await self._apart(self._offered, number, claim)
+                pull = await self._apart(self._offered, name, number, claim)
                 if pull is not None:
                     return await self._apart(self._at_gate, name, claim, pull)
+                if late:
+                    return await self._apart(self._given_back, name, number, claim)
             except UsageError as error:
                 return IssueOutcome(state="released", detail=str(error))
-            except MachineryError:
-                continue  # open: what cannot be seen is not over; the time-out bounds it
-        return await self._apart(self._given_back, name, claim)
+            except MachineryError as error:
+                # Open: what cannot be seen is not over. The time-out bounds it, and the next run
+                # looks again before it gives the task back.
+                if late:
+                    return IssueOutcome(state="released", detail=str(error))
 
-    def _offered(self, number: int, claim: Claim) -> Offered | None:
+    def _offered(self, name: str, number: int, claim: Claim) -> OwnPull | None:
         """The pull request for an issue. One request for all issues that are waited for."""
         now = self._now()
         if self._seen is None or now - self._seen[0] >= self._poll / 2:
@@ -182,10 +226,26 @@ class CommentSpawner:
                 "/pulls", list[Offered], state="all", sort="updated", direction="desc", per_page=100
             )
             self._seen = now, tuple(read)
-        found = [one for one in self._seen[1] if self._is_for(one, number, claim)]
-        return max(found, key=lambda one: one.number, default=None)
+        found = [
+            OwnPull(number=one.number, state="open" if one.state == "open" else "merged")
+            for one in self._seen[1]
+            if self._is_for(one, number)
+            and not is_merged_part(one, name)
+            # not of an earlier time, or given up
+            and (one.state == "open" or _seconds(one.merged_at) >= claim.at)
+        ]
+        return min(found, key=lambda one: (FIRST.index(one.state), -one.number), default=None)
 
-    def _is_for(self, pull: Offered, number: int, claim: Claim) -> bool:
+    def _own(self, name: str, number: int, claim: Claim) -> OwnPull | None:
+        """As `own_pulls.own_pull`, by what counts for whom somebody else was asked."""
+
+        def is_its(pull: Offered) -> bool:
+            return self._is_for(pull, number)
+
+        standing = open_by(self._client, is_its)
+        return standing or ended_by(self._client, name, is_its, claim.at)
+
+    def _is_for(self, pull: Offered, number: int) -> bool:
         author = pull.user.login.lower() if pull.user is not None else ""
         own = (
             pull.head.repo is not None
@@ -194,15 +254,13 @@ class CommentSpawner:
         )
         if not own and author not in self._agents:
             return False
-        if pull.state != "open" and _seconds(pull.merged_at) < claim.at:
-            return False  # of an earlier time, or given up
         named = own and re.match(rf"malagate/{number}(?![0-9])", pull.head.ref) is not None
         return named or str(number) in _CLOSES.findall(pull.body or "")
 
-    def _at_gate(self, name: str, claim: Claim, pull: Offered) -> IssueOutcome:
+    def _at_gate(self, name: str, claim: Claim, pull: OwnPull) -> IssueOutcome:
         """On to its gate; or to its end, if the pull request was merged meanwhile."""
         task = self._gate.task(name)
-        if task is not None and task.state == "active" and pull.merged_at is not None:
+        if task is not None and task.state == "active" and pull.state == "merged":
             self._gate.finish(name, self._holder, claim=claim.id)
             return IssueOutcome(state="completed", detail=f"pull request #{pull.number} was merged")
         if task is not None and task.state == "active" and task.stage == "work":
@@ -211,12 +269,23 @@ class CommentSpawner:
             self._gate.renew(name, claim.id, lease=OFFERED_SECONDS)  # every claimer goes by it
         return IssueOutcome(state="completed", detail=f"pull request #{pull.number} is there")
 
-    def _given_back(self, name: str, claim: Claim) -> IssueOutcome:
-        try:
-            self._gate.requeue(name, self._holder, claim=claim.id)
-        except (UsageError, MachineryError) as error:  # open: its lease ends by itself
-            return IssueOutcome(state="released", detail=str(error))
-        return IssueOutcome(state="released", detail="no pull request for it has turned up")
+    def _given_back(self, name: str, number: int, claim: Claim) -> IssueOutcome:
+        """For want of a pull request, unless one is found where the short list did not show it."""
+        task = self._gate.task(name)
+        held = task.claim if task is not None and task.state == "active" else None
+        if task is None or held is None or held.id != claim.id:
+            return IssueOutcome(state="released", detail=f"{name} is not ours any more")
+        pull = self._own(name, number, claim)
+        if pull is not None and pull.state != "closed":
+            return self._at_gate(name, claim, pull)
+        done = give_back(self._gate, self._client, task, claim, holder=self._holder, why=UNSEEN)
+        return IssueOutcome(
+            state="failed" if done.parked else "released", detail="; ".join(done.notes)
+        )
+
+
+async def _said(outcome: IssueOutcome) -> IssueOutcome:
+    return outcome
 
 
 def _seconds(moment: str | None) -> float:

@@ -111,7 +111,7 @@ class LandedWork:
         self._outlook, self._actor = outlook, actor
 
     def find(self) -> Iterable[Finding]:
-        """One finding a task; two requests for each that is asked about. Raises GitHubError."""
+        """One finding a task; for the requests see `landed`. Raises GitHubError."""
         for task in self._outlook.tasks[:QUESTIONS]:  # those that are active come first
             why = landed(self._outlook, task)
             if why is not None:

@@ -4,18 +4,21 @@ Two things end a task without an event that a sweep can rely on. Its issue is de
 closed while the event was lost: it is asked for, if it stands in front and the list of ready issues
 does not show it. Or its pull request was merged before anybody had claimed it, and the issue stays
 open: the closed pull requests are asked for, if a head that was told something is not open any
-more. A quiet sweep makes neither request. That a head was open is known to one sweep only, so a
-merge that the list does not show by then, or whose sweep failed, is the reconciler's to find
+more, and until they were read once. A quiet sweep makes neither request. A merge of which no sweep
+had seen any head, or that the list does not show by then, is the reconciler's to find
 (`LandedWork`).
+
+A third makes everybody wait for nothing: a ticket for a pull request that belongs to another task.
 
 Failure direction: a task that cannot be asked for stays, and the sweep goes on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 
-from pytest_malagate.admission.landing import task_of
+from pytest_malagate.admission.landing import is_part, task_of
+from pytest_malagate.admission.own_pulls import open_one
 from pytest_malagate.admission.tickets import SETTLED
 from pytest_malagate.github.client import Client, GitHubError
 from pytest_malagate.github.freeze_issues import moment_of
@@ -63,16 +66,37 @@ def without_issue(
     return Over(tasks=tuple(found))
 
 
+def doubled(
+    waiting: Iterable[Task], pulls: Iterable[Pull], is_queued: Callable[[str], bool]
+) -> Over:
+    """The tasks that are open pull requests of other tasks in the queue, by whose places they land.
+
+    In front such a ticket would keep everybody waiting for what lands by another. No request.
+    """
+    owners = {f"#{pull.number}": task_of(pull, is_queued) for pull in pulls}
+    found = ((task, owners.get(task.task, task.task)) for task in waiting)
+    return Over(
+        tasks=tuple(
+            (task, f"it is a pull request of {owner}, and lands by the place of that")
+            for task, owner in found
+            if owner != task.task
+        )
+    )
+
+
 def merged(
     client: Client,
     waiting: Iterable[Task],
     heads: Collection[str],
+    pulls: Sequence[Pull],
     is_queued: Callable[[str], bool],
 ) -> Over:
     """The tasks in front whose pull request was merged while they waited, up to one that was not.
 
-    `heads` are the beginnings of hashes that were open before. `is_queued` says of a task whether
-    it waits or is active. One request, where there are heads and tasks.
+    As long as `pulls`, which are open, have one of it, it is not over. `heads` are the beginnings
+    of hashes that are not open any more: they say that there is something to ask, and not of whom,
+    for what was merged may be a later head. `is_queued` says of a task whether it waits or is
+    active. One request, where there are heads and tasks.
     """
     waiting = tuple(waiting)
     if not heads or not waiting:
@@ -83,15 +107,14 @@ def merged(
         )
     except GitHubError as error:
         return Over(trouble=f"what was merged could not be asked for: {error}")
-    pulls = {task_of(pull, is_queued): pull for pull in reversed(ended) if _is_of(pull, heads)}
+    named = ((task_of(pull, is_queued), pull) for pull in reversed(ended) if pull.merged_at)
+    landed = {task: pull for task, pull in named if not is_part(pull, task)}
     found: list[tuple[Task, str]] = []
     for task in waiting:
-        pull = pulls.get(task.task)
-        if pull is None or moment_of(pull.merged_at or "") < task.changed_at - 1.0:
+        pull = landed.get(task.task)
+        if pull is None or open_one(pulls, task.task, is_queued) is not None:
+            break
+        if moment_of(pull.merged_at or "") < task.changed_at - 1.0:
             break  # what was merged before it got its ticket was not the end of it
         found.append((task, f"its pull request #{pull.number} was merged"))
     return Over(tasks=tuple(found))
-
-
-def _is_of(pull: Pull, heads: Collection[str]) -> bool:
-    return pull.merged_at is not None and any(pull.head.sha.startswith(head) for head in heads)

@@ -14,7 +14,8 @@ from typing import TypeVar
 
 import msgspec
 
-from pytest_malagate.admission.landing import BRANCH, task_of
+from pytest_malagate.admission.landing import task_of
+from pytest_malagate.admission.own_pulls import ended_of, open_one
 from pytest_malagate.github.client import Client
 from pytest_malagate.github.control import READY
 from pytest_malagate.github.issues import issue_of, labelled
@@ -187,7 +188,9 @@ class GateJudge:
 def landed(outlook: Outlook, task: Task) -> str | None:
     """Why a task's work is over, in words: its issue was closed, or its pull request merged.
 
-    At most two requests. None if it is not over; GitHubError where that cannot be told.
+    Its own pull requests decide as everywhere (see `own_pulls`). One request for an issue that the
+    list does not show, and what `ended_of` takes where no pull request of it is open. None if it
+    is not over; GitHubError where that cannot be told.
     """
     number = issue_number(task.task)
     if number is None:
@@ -202,16 +205,12 @@ def landed(outlook: Outlook, task: Task) -> str | None:
         return f"#{number} was {'merged' if merged else 'closed'}"
     if issue.pull_request is not None:
         return None
-    owner = outlook.gate.repository.partition("/")[0]
-    ended = outlook.client.get(
-        "/pulls", list[Pull], state="closed", head=f"{owner}:{BRANCH}{number}", per_page=100
-    )
-    merged_pulls = [
-        pull
-        for pull in ended
-        if task_of(pull, task.task.__eq__) == task.task and moment(pull.merged_at) >= _begun(task)
-    ]
-    return f"pull request #{merged_pulls[0].number} of it was merged" if merged_pulls else None
+    queued = {one.task for one in outlook.tasks}.__contains__
+    if open_one(outlook.pulls, task.task, queued) is not None:
+        return None
+    pull = ended_of(outlook.client, task.task, queued, _begun(task))
+    merged = pull is not None and pull.state == "merged"
+    return f"pull request #{pull.number} of it was merged" if pull and merged else None
 
 
 def _begun(task: Task) -> float:

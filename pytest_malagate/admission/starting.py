@@ -10,7 +10,8 @@ ledger's writer can, and what is written is refused for a claim that does not co
 
 A run that has succeeded has not landed. If the task has an open pull request then, the task goes
 on to its gate and keeps its place, so that nothing later goes before its pull request; it is over
-when that is merged, or its issue closed. Only a run that left none ends its task.
+when that is merged, or its issue closed. Only a run that left none ends its task, and one whose
+pull request was merged meanwhile.
 
 What is at its gate stays held for as long as its pull request is open: whoever looks asks for that
 first, whatever the lease says, and prolongs a lease that runs out, because every other claimer goes
@@ -32,26 +33,21 @@ from pytest_malagate.admission.claimed_runs import (
     ended_at,
     runs_of_claim,
 )
-from pytest_malagate.admission.own_pulls import IsQueued, OwnPull, open_of, own_pull
+from pytest_malagate.admission.giving_back import give_back, history_of
+from pytest_malagate.admission.own_pulls import IsQueued, OwnPull, ended_of, open_of, own_pull
 from pytest_malagate.errors import UsageError
 from pytest_malagate.github.client import Client, GitHubError
 from pytest_malagate.github.dispatch import start
-from pytest_malagate.github.issues import add_labels
-from pytest_malagate.github.labels import NEEDS_HUMAN
 from pytest_malagate.github.records import Run, Value
-from pytest_malagate.github.store import GitHubStore, issue_number
-from pytest_malagate.queue.model import HELD_STAGES, Claim, Person, Stage, Task, lapsed
+from pytest_malagate.github.store import GitHubStore
+from pytest_malagate.queue.model import HELD_STAGES, Claim, Person, Stage, Task, abandoned, lapsed
 from pytest_malagate.queue.serial import LEASE_SECONDS, SerialGate
-from pytest_malagate.queue.store import FreezeTrouble
 
 SETTLE_SECONDS = 180.0
 """How long a run that was asked for, or a pull request, may stay out of GitHub's lists."""
 
 STARTS = 3
 """How often one claim is started, evicted runs included."""
-
-REQUEUES = 2
-"""How often a task whose run failed goes to the end of the queue, before a person has to look."""
 
 HOLDER = "malagate-start"
 
@@ -87,14 +83,6 @@ class Nothing(Value, frozen=True, kw_only=True):
     why: str
     code: str
     notes: tuple[str, ...] = ()
-
-
-class _History(Value, frozen=True, kw_only=True):
-    """What the ledger tells of a task since it was added last, and of its last claim."""
-
-    requeued: int = 0
-    restarted: int = 0
-    parked: bool = False
 
 
 class Starter:
@@ -194,6 +182,8 @@ class Starter:
         claim = task.claim
         ours = claim is not None and claim.holder == self._holder
         if task.stage != "work" and not (ours and task.stage in OFFERED):
+            if abandoned(task, self._now()):
+                return self._left(task)
             return self._nothing(f"{task.task} is at {task.stage}", "queue.waiting")
         if claim is None or not ours:
             if lapsed(task, self._now()):
@@ -206,6 +196,21 @@ class Starter:
             )
         except UsageError as error:  # the claim is another's by now
             return self._nothing(str(error), "start.superseded")
+
+    def _left(self, task: Task) -> Nothing | None:
+        """One at its gate whose holder is gone, and was another: the next claim takes it over.
+
+        Unless its pull request was merged, by the one rule of `own_pulls`: then it is over.
+        """
+        since = task.claim.at if task.claim is not None else task.added_at
+        pull = own_pull(self._client, task.task, self._is_queued(), since)
+        if pull is not None and pull.state == "merged":
+            try:
+                self._gate.finish(task.task, self._holder, seen=task)
+            except UsageError as error:  # somebody was faster
+                return self._nothing(str(error), "start.superseded")
+            self._notes.append(f"{task.task} is finished: pull request #{pull.number} was merged")
+        return None
 
     def _at_work(self, task: Task, claim: Claim) -> Started | Nothing | None:
         runs = runs_of_claim(self._client, self._workflow, claim.id, claim.at)
@@ -253,16 +258,24 @@ class Starter:
 
     def _succeeded(self, task: Task, claim: Claim, run: Run) -> Nothing | None:
         """On to its gate, if there is something for it to judge."""
-        pull = open_of(self._client, task.task, self._is_queued())
+        is_queued = self._is_queued()
+        pull = open_of(self._client, task.task, is_queued)
         if pull is not None:
             self._gate.advance(task.task, "gate", Person(name=self._holder), claim=claim.id)
             return self._waits_at(task, "gate", pull)
         if self._now() - ended_at(self._client, run) < self._settle:
             why = f"run {run.id} of {task.task} has ended just now, and no pull request is seen yet"
             return self._nothing(why, "start.settling")
-        self._gate.finish(task.task, self._holder, claim=claim.id)
-        self._notes.append(f"{task.task} is finished: run {run.id} has succeeded")
-        return None
+        pull = ended_of(self._client, task.task, is_queued, claim.at)
+        if pull is None:
+            self._gate.finish(task.task, self._holder, claim=claim.id)
+            self._notes.append(f"{task.task} is finished: run {run.id} has succeeded")
+            return None
+        if pull.state != "open":
+            self._ended(task, claim, pull)
+            return None
+        why = f"pull request #{pull.number} of {task.task} is open again, and not listed yet"
+        return self._nothing(why, "start.settling")
 
     def _waits_at(self, task: Task, stage: Stage, pull: OwnPull) -> Nothing:
         where = f"{task.task} waits at the stage {stage}"
@@ -275,19 +288,22 @@ class Starter:
             if task.stage in HELD_STAGES:
                 self._prolonged(task, claim, max(self._lease, OFFERED_SECONDS))
             return self._waits_at(task, task.stage, pull)
-        if pull is not None and pull.state == "merged":
-            self._gate.finish(task.task, self._holder, claim=claim.id)
-            self._notes.append(f"{task.task} is finished: pull request #{pull.number} was merged")
-            return None
         if pull is not None:
-            self._failed(
-                task, claim, f"pull request #{pull.number} was closed without being merged"
-            )
+            self._ended(task, claim, pull)
             return None
-        if task.stage in HELD_STAGES and lapsed(task, self._now()):
-            self._failed(task, claim, "it is at its gate without a pull request")
+        if lapsed(task, self._now()) and self._now() - task.changed_at >= self._settle:
+            self._failed(task, claim, f"it is at {task.stage} without a pull request")
             return None
         return self._nothing(f"{task.task} is at {task.stage}", "queue.waiting")
+
+    def _ended(self, task: Task, claim: Claim, pull: OwnPull) -> None:
+        """What becomes of a task whose pull request was merged, or closed."""
+        if pull.state == "closed":
+            why = f"pull request #{pull.number} was closed without being merged"
+            self._failed(task, claim, why)
+            return
+        self._gate.finish(task.task, self._holder, claim=claim.id)
+        self._notes.append(f"{task.task} is finished: pull request #{pull.number} was merged")
 
     def _is_queued(self) -> IsQueued:
         """As it is now. Raises MachineryError."""
@@ -306,7 +322,7 @@ class Starter:
         reading = self._frozen()
         if reading is not None:
             return reading
-        history = self._history(task.task)
+        history = history_of(self._gate, self._holder, task.task)
         if history is None or history.restarted >= STARTS - 1:
             self._failed(task, claim, "none of the runs that were asked for can be seen")
             return None
@@ -353,43 +369,5 @@ class Starter:
 
     def _failed(self, task: Task, claim: Claim, why: str) -> None:
         """Gives the task back, or takes it out of the queue for a person to look at."""
-        history = self._history(task.task)
-        if history is not None and history.requeued < REQUEUES:
-            self._gate.requeue(task.task, self._holder, claim=claim.id)
-            self._notes.append(f"{task.task} waits again: {why}")
-            return
-        number = issue_number(task.task)
-        if number is not None:
-            self._show_person(number)
-        if history is None or not history.parked:
-            self._gate.record("parked", self._holder, why, task=task.task)
-        self._gate.finish(task.task, self._holder, claim=claim.id)
-        self._notes.append(f"{task.task} is taken out of the queue, a person has to look: {why}")
-
-    def _show_person(self, number: int) -> None:
-        """A label is a view: the ledger has it, too, so that it may fail."""
-        try:
-            add_labels(self._client, number, [NEEDS_HUMAN])
-        except GitHubError as error:
-            self._notes.append(f"the label {NEEDS_HUMAN} could not be put on #{number}: {error}")
-
-    def _history(self, task: str) -> _History | None:
-        """None if the ledger has a hole for good: then nobody can count, and a person looks.
-
-        One request for each 100 of its comments. Raises GitHubError.
-        """
-        requeued, restarted, parked = 0, 0, False
-        try:
-            for entry in self._store.ledger(self._gate.repository):
-                if entry.task != task:
-                    continue
-                if entry.kind == "added":
-                    requeued, restarted, parked = 0, 0, False
-                elif entry.kind in ("claimed", "reclaimed"):
-                    restarted = 0
-                requeued += entry.kind == "requeued" and entry.actor == self._holder
-                restarted += entry.kind == "restarted"
-                parked = parked or entry.kind == "parked"
-        except FreezeTrouble:
-            return None
-        return _History(requeued=requeued, restarted=restarted, parked=parked)
+        done = give_back(self._gate, self._client, task, claim, holder=self._holder, why=why)
+        self._notes += done.notes

@@ -19,7 +19,7 @@ from contextlib import suppress
 import msgspec
 
 from pytest_malagate.admission.clears import Clears
-from pytest_malagate.admission.front import Over, merged, without_issue
+from pytest_malagate.admission.front import Over, doubled, merged, without_issue
 from pytest_malagate.admission.looks import Look, look
 from pytest_malagate.admission.overdue import ask
 from pytest_malagate.admission.statuses import (
@@ -300,11 +300,15 @@ class Sweeper:
         memory = read_memory(seen.session.control.memory) if seen.session else SweepMemory()
         done = replace(done, notes=(*done.notes, *self._stuck()))
         try:
-            pulls = [pull for pull in open_pulls(self._client) if self._in_scope(pull)]
+            shown = open_pulls(self._client)
         except GitHubError as error:
             untold = f"nobody was told where they stand, because of an error: {error}"
             return seen, replace(done, untold=untold, notes=(*done.notes, untold))
-        seen, done = self._merged(seen, done, memory, pulls, dry_run=dry_run)
+        ended = _ended(memory, shown)
+        seen, done, whole = self._merged(seen, done, ended, shown, dry_run=dry_run)
+        if whole:  # else the next sweep asks what became of them
+            ended = {}
+        pulls = [pull for pull in shown if self._in_scope(pull)]
         wanted = [wanted_of(group, seen.admission) for group in by_head(pulls)]
         # Now and then, or where a status is written anyway: a quiet sweep stays as cheap as it is.
         asks = changed(wanted, memory.statuses) or self._now() - memory.swept_at >= HEARTBEAT
@@ -327,7 +331,7 @@ class Sweeper:
             budget=budget,
             doubtful=doubtful,
         )
-        memory = replace(memory, statuses=open_ones)
+        memory = replace(memory, statuses=ended | open_ones)
         if seen.session is not None and len(due) > _AHEAD:
             self._forget(seen.session, memory, due)
         memory = teller.tell(due, seen, memory)
@@ -344,20 +348,30 @@ class Sweeper:
         return seen, done
 
     def _merged(
-        self, seen: Look, done: Swept, memory: SweepMemory, pulls: Sequence[Pull], *, dry_run: bool
-    ) -> tuple[Look, Swept]:
-        """Ends tasks in front whose pull request was merged before anybody had claimed them."""
+        self,
+        seen: Look,
+        done: Swept,
+        ended: Collection[str],
+        pulls: Sequence[Pull],
+        *,
+        dry_run: bool,
+    ) -> tuple[Look, Swept, bool]:
+        """Ends tasks whose pull request was merged before anybody had claimed them.
+
+        And such as are a pull request of another task. The last is whether that is all done.
+        """
         if seen.session is None:
-            return seen, done
-        told = memory.statuses
-        shown = {pull.head.sha[:length] for length in set(map(len, told)) for pull in pulls}
-        ended = told.keys() - shown
+            return seen, done, False
         queued = {one.task for one in seen.session.state.tasks.values() if one.state != "finished"}
-        waiting = seen.session.tasks("waiting")
-        over = merged(self._client, waiting, ended, queued.__contains__)
+        waiting, is_queued = tuple(seen.session.tasks("waiting")), queued.__contains__
+        double = doubled(waiting, pulls, is_queued)
+        rest = [task for task in waiting if task not in {one for one, _ in double.tasks}]
+        over = merged(self._client, rest, ended, pulls, is_queued)
+        whole = not over.trouble
+        over = replace(over, tasks=(*double.tasks, *over.tasks))
         if dry_run:
             would = [f"finish {task.task}: {why}" for task, why in over.tasks]
-            return seen, replace(done, would=(*done.would, *would))
+            return seen, replace(done, would=(*done.would, *would)), whole
         finished, notes = [], _words(over)
         try:
             for task, _ in over.tasks:
@@ -366,8 +380,9 @@ class Sweeper:
                     finished.append(task.task)
         except (GitHubError, FreezeTrouble, ConflictError) as error:
             notes.append(str(error))
+            whole = False
         done = replace(done, finished=(*done.finished, *finished), notes=(*done.notes, *notes))
-        return (self._look() if finished else seen), done
+        return (self._look() if finished else seen), done, whole
 
     def _is_so(self, wanted: Sequence[Wanted], memory: SweepMemory) -> bool:
         """Whether what is remembered is so, by one head, each time another.
@@ -424,6 +439,13 @@ def _words(over: Over) -> list[str]:
     """What to say of tasks that are over."""
     lines = [f"{task.task} leaves the queue: {why}" for task, why in over.tasks]
     return [*lines, over.trouble] if over.trouble else lines
+
+
+def _ended(memory: SweepMemory, pulls: Sequence[Pull]) -> dict[str, str]:
+    """What heads were told that none of the open pull requests has any more."""
+    told = memory.statuses
+    shown = {pull.head.sha[:length] for length in set(map(len, told)) for pull in pulls}
+    return {head: said for head, said in told.items() if head not in shown}
 
 
 def _failures(memory: SweepMemory) -> dict[str, str]:

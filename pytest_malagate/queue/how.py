@@ -29,7 +29,7 @@ class How(Value, frozen=True, kw_only=True):
     def requeue(self, task: str) -> str:
         """How a task is given back whose holder is gone."""
         if self.on_github:
-            return "it is handed out again when its lease has ended"
+            return "mode coordinate takes it on when its lease has ended"
         return f"malagate queue requeue{self.option} {shlex.quote(task)}"
 
     def claim(self) -> str:

@@ -12,6 +12,7 @@ import pytest
 from pytest_malagate.admission.asking import HOLDER as ASKER
 from pytest_malagate.admission.asking import CommentSpawner
 from pytest_malagate.admission.dispatching import DispatchSpawner
+from pytest_malagate.admission.giving_back import REQUEUES
 from pytest_malagate.admission.providing import Apart, GitHubProvider
 from pytest_malagate.admission.starting import HOLDER, SETTLE_SECONDS
 from pytest_malagate.coordinate.coordinator import CoordinatorConfig, IssueExecutionCoordinator
@@ -19,6 +20,7 @@ from pytest_malagate.coordinate.issues import Issue
 from pytest_malagate.coordinate.outcomes import IssueOutcome, RunResult
 from pytest_malagate.errors import UsageError
 from pytest_malagate.github.control import READY
+from pytest_malagate.github.labels import NEEDS_HUMAN
 from pytest_malagate.queue.answers import SerialRules
 from pytest_malagate.queue.serial import SerialGate
 from tests.admission.scene import AGENT, MAJA, NAME, Scene, processes_apart
@@ -425,6 +427,104 @@ def test_a_comment_whose_answer_was_lost_is_not_written_twice(scene: Coordinated
     scene.polls = [opened(scene, f"malagate/{name[1:]}")]
     assert scene.run(scene.asking()).completed == (name,)
     assert len(scene.issue(name).comments) == 1
+
+
+class Killed(BaseException):
+    """The job's own time is up."""
+
+
+def asked_in_a_job(scene: Coordinated, name: str, seconds: float = 3600.0) -> str:
+    """A run that asks for one issue, in a job that lives so long; what came of it."""
+    end, spawner = scene.now() + seconds, scene.asking()
+
+    async def wait(length: float) -> None:
+        if scene.now() >= end:
+            raise Killed
+        await scene.wait(length)
+
+    spawner._sleep = wait
+
+    async def go() -> str:
+        issue = next(one for one in await GitHubProvider(scene.client()).issues() if one.id == name)
+        answer = await spawner(issue)
+        if not isinstance(answer, asyncio.Task):
+            return f"{answer.kind}: {answer.reason}"
+        try:
+            return (await answer).state
+        except Killed:
+            return "killed"
+
+    return asyncio.run(go())
+
+
+def test_an_agent_that_leaves_nothing_holds_the_queue_no_longer_than_its_time_in_all(
+    scene: Coordinated,
+) -> None:
+    first, second = scene.ready(2)
+    began, ends = scene.now(), []
+    while scene.gate().task(first).claim is not None or not ends:
+        ends.append(asked_in_a_job(scene, first))
+        assert len(ends) < 12
+    assert 4 * 3600 <= scene.now() - began <= 5 * 3600
+    assert ends[0] == "killed"
+    assert scene.gate().task(first).state == "waiting"
+    assert len(scene.issue(first).comments) == 1
+    assert scene.gate().claim("walt").task.task == second
+
+
+def test_an_agent_that_never_leaves_anything_is_asked_a_few_times_and_then_a_person_is(
+    scene: Coordinated,
+) -> None:
+    (first,) = scene.ready()
+    for _ in range(REQUEUES + 1):
+        assert scene.gate().task(first).state == "waiting"
+        asked_in_a_job(scene, first)
+        scene.twin.advance(6 * 3600)  # no job, and the lease has ended
+        told = asked_in_a_job(scene, first)
+    assert told.startswith("failed: ")
+    assert scene.kinds(first)[-2:] == ["parked", "finished"]
+    assert NEEDS_HUMAN in scene.issue(first).labels
+    assert len(scene.issue(first).comments) == REQUEUES + 1
+
+
+@pytest.mark.parametrize("stage", ["gate", "review"])
+@pytest.mark.parametrize("body", ["", "closes {}"])
+def test_what_was_asked_for_and_closed_unmerged_is_given_back_at_the_next_look(
+    scene: Coordinated, body: str, stage: str
+) -> None:
+    first, second = scene.ready(2)
+    branch = "x" if body else f"malagate/{first[1:]}"
+    scene.polls = [opened(scene, branch, body.format(first))]
+    assert asked_in_a_job(scene, first) == "completed"
+    if stage == "review":
+        scene.gate().advance(first, "review", MAJA)
+    assert asked_in_a_job(scene, first) == "completed", "it is still there"
+    (pull,) = scene.repo.pulls
+    pull.close()
+    told = asked_in_a_job(scene, first)
+    why = f"pull request #{pull.number} was closed without being merged"
+    assert told == f"waiting: {first} waits again: {why}"
+    assert scene.gate().task(first).state == "waiting"
+    assert scene.gate().claim("walt").task.task == second
+
+
+def test_one_that_was_opened_late_is_not_given_back(scene: Coordinated) -> None:
+    (first,) = scene.ready()
+    assert asked_in_a_job(scene, first) == "killed"
+    opened(scene, "x", f"closes {first}")()
+    scene.twin.advance(12 * 3600)
+    assert asked_in_a_job(scene, first) == "completed"
+    assert scene.gate().task(first).stage == "gate"
+
+
+def test_while_github_does_not_answer_nothing_is_given_back(scene: Coordinated) -> None:
+    (first,) = scene.ready()
+    scene.polls = [lambda: scene.twin.faults.add("forbidden", path=r"/pulls", times=10**4)]
+    assert asked_in_a_job(scene, first, 5 * 3600) == "released"
+    assert scene.gate().task(first).state == "active"
+    scene.twin.faults.clear()
+    assert asked_in_a_job(scene, first).startswith("waiting: ")
+    assert scene.gate().task(first).state == "waiting"
 
 
 def test_an_agent_may_be_assigned_instead(scene: Coordinated) -> None:

@@ -11,6 +11,7 @@ import pytest
 from pytest_malagate.admission.front import MOST
 from pytest_malagate.admission.sweep import ACTOR
 from pytest_malagate.admission.tickets import SETTLED
+from pytest_malagate.admission.upkeep import Upkeep, UpkeepSettings
 from pytest_malagate.github.control import READY
 from tests.admission.scene import NAME, processes_apart
 from tests.admission.test_sweep import Floor
@@ -248,3 +249,106 @@ def test_merges_that_cannot_be_read_are_said_and_hold_up_nothing(lane: Lane) -> 
     assert any("what was merged could not be asked for" in note for note in done.notes)
     assert (done.finished, done.untold) == ((), "")
     assert (lane.told(other) or ("",))[0] == "pending"
+
+
+@pytest.mark.parametrize("way", ["list", "ledger"])
+def test_a_merge_is_asked_for_until_it_was_seen_to(lane: Lane, way: str) -> None:
+    first, second = lane.queue()
+    pulls = [lane.pull(f"malagate/{issue.number}-words") for issue in (first, second)]
+    lane.sweep()
+    pulls[0].merge("maja")
+    if way == "list":
+        lane.twin.faults.add("502", path="state=closed", times=99)
+    else:
+        lane.twin.faults.add("502", method="POST", path=r"/comments$", times=99)
+    lane.sweep(patience=0.0)
+    lane.twin.faults.clear()
+    lane.twin.advance(1800)  # the dashboard is written anew
+    assert lane.sweep().finished == (f"#{first.number}",)
+    assert lane.told(pulls[1]) == ("success", "may land")
+    before = len(lane.twin.requests)
+    lane.sweep()
+    assert not [r for r in lane.twin.requests[before:] if r.query.get("state") == "closed"]
+
+
+def test_a_head_that_no_sweep_has_seen_is_the_tasks_all_the_same(lane: Lane) -> None:
+    first, second = lane.queue()
+    pull, other = lane.pull(f"malagate/{first.number}-a"), lane.pull(f"malagate/{second.number}")
+    lane.sweep()
+    lane.repo.commit(f"malagate/{first.number}-a", {"more.py": "y = 1"})
+    pull.merge("maja")
+    assert lane.sweep().finished == (f"#{first.number}",)
+    assert lane.told(other) == ("success", "may land")
+
+
+@pytest.mark.parametrize("branch", ["malagate/{}", "malagate/{}-words"])
+def test_what_no_sweep_has_seen_is_the_reconcilers_to_find(lane: Lane, branch: str) -> None:
+    first, second = lane.queue()
+    lane.pull(branch.format(first.number)).merge("maja")
+    lane.sweep()
+    store = lane.store()
+    settings = UpkeepSettings(ref="main")
+    done = Upkeep(lane.gate(store), store, settings, now=lane.now).sweep()
+    found = [one.item for one in done.repaired if one.check == "landed"]
+    assert found == [f"#{first.number}"]
+    assert lane.names() == [f"#{second.number}"]
+
+
+@pytest.mark.parametrize("stacked", [False, True], ids=["beside", "stacked"])
+def test_a_task_is_not_over_as_long_as_another_pull_request_of_it_is_open(
+    lane: Lane, stacked: bool
+) -> None:
+    first, second = lane.queue()
+    branch = f"malagate/{first.number}"
+    whole, other = lane.pull(branch), lane.pull(f"malagate/{second.number}")
+    part = lane.pull(f"{branch}-part", base=branch if stacked else "main")
+    lane.sweep()
+    part.merge("maja")
+    for _ in range(2):
+        assert lane.sweep().finished == ()
+        assert lane.told(whole) == ("success", "may land")
+        assert (lane.told(other) or ("",))[0] == "pending"
+    whole.merge("maja")
+    assert lane.sweep().finished == (f"#{first.number}",)
+    assert lane.told(other) == ("success", "may land")
+
+
+def test_what_went_into_a_branch_of_the_task_itself_has_not_landed(lane: Lane) -> None:
+    first, _ = lane.queue()
+    branch = f"malagate/{first.number}"
+    lane.repo.commit(branch, {"b.py": "y = 1"})
+    part = lane.pull(f"{branch}-part", base=branch)
+    lane.sweep()
+    part.merge("maja")
+    assert lane.sweep().finished == ()
+
+
+# --- a ticket beside the task's ---
+
+
+@pytest.mark.parametrize("before", [False, True], ids=["task first", "pull request first"])
+def test_a_label_on_the_pull_request_of_a_task_makes_nobody_wait(lane: Lane, before: bool) -> None:
+    issue = lane.repo.open_issue("work")
+    pull = lane.pull(f"malagate/{issue.number}")
+    for one in (pull, issue) if before else (issue, pull):
+        one.add_label(READY, lane.twin.user("maja"))
+        done = lane.sweep()
+    own = f"#{pull.number}"
+    assert any(n.startswith(f"{own} leaves the queue: it is a pull request of") for n in done.notes)
+    assert done.finished == (own,)
+    assert lane.names() == [f"#{issue.number}"]
+    assert lane.told(pull) == ("success", "may land")
+    lane.sweep()
+    assert READY not in pull.labels
+    assert not lane.sweep().moved
+    assert lane.names() == [f"#{issue.number}"]
+
+
+def test_a_pull_request_of_a_task_that_is_over_may_have_its_own_ticket(lane: Lane) -> None:
+    (issue,) = lane.queue(1)
+    pull = lane.pull(f"malagate/{issue.number}")
+    issue.close("maja")
+    pull.add_label(READY, lane.twin.user("maja"))
+    lane.sweep()
+    assert lane.names() == [f"#{pull.number}"]
+    assert not lane.sweep().moved

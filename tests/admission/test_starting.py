@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from pytest_malagate.admission.claimed_runs import is_first, still_mine
+from pytest_malagate.admission.giving_back import REQUEUES
 from pytest_malagate.admission.starting import (
-    REQUEUES,
+    HOLDER,
     SETTLE_SECONDS,
     STARTS,
     Nothing,
@@ -81,6 +82,13 @@ def at_gate(scene: Scene, task: str) -> PullRequest:
     answer = nothing(scene)
     assert (answer.code, scene.gate().task(task).stage) == ("start.at-gate", "gate")
     return pull
+
+
+def reconciled(scene: Scene) -> list[tuple[str, str]]:
+    """What the reconciler puts right: the check, and whose."""
+    store = scene.store()
+    done = Upkeep(scene.gate(store), store, UpkeepSettings(ref="main"), now=scene.now).sweep()
+    return [(one.check, one.item) for one in done.repaired]
 
 
 # --- the ordinary way ---
@@ -287,10 +295,9 @@ def test_a_pull_request_that_no_list_shows_yet_is_waited_for(scene: Scene) -> No
     [
         lambda scene, task: offered(scene, task, "malagate/{}0"),
         lambda scene, task: offered(scene, task, "fix-{}", body=f"Closes {task}"),
-        lambda scene, task: offered(scene, task).close(),
         lambda scene, task: offered(scene, task).merge(),
     ],
-    ids=["another task's", "said only", "closed", "merged"],
+    ids=["another task's", "said only", "merged"],
 )
 def test_without_an_open_pull_request_of_its_own_a_task_is_over(
     scene: Scene, of_another: Callable[[Scene, str], object]
@@ -301,6 +308,53 @@ def test_without_an_open_pull_request_of_its_own_a_task_is_over(
     succeed(scene)
     assert started(scene).task == second
     assert scene.kinds(first)[-1] == "finished"
+
+
+def test_what_was_closed_before_anybody_looked_is_given_back(scene: Scene) -> None:
+    first, second = scene.ready(2)
+    started(scene)
+    pull = offered(scene, first)
+    pull.close()
+    succeed(scene)
+    begun = started(scene)
+    why = f"pull request #{pull.number} was closed without being merged"
+    assert (begun.task, begun.notes) == (second, (f"{first} waits again: {why}",))
+    assert scene.gate().task(first).state == "waiting"
+
+
+def test_what_was_closed_before_the_claim_is_nothing_to_a_run(scene: Scene) -> None:
+    (first,) = scene.ready()
+    offered(scene, first).close()
+    scene.twin.advance(60)
+    started(scene)
+    succeed(scene)
+    assert f"{first} is finished: run" in nothing(scene).notes[0]
+
+
+def test_whoever_looks_a_task_stays_as_long_as_one_pull_request_of_it_is_open(
+    scene: Scene,
+) -> None:
+    first, second = scene.ready(2)
+    whole = at_gate(scene, first)
+    part = offered(scene, first, "malagate/{}-part")
+    whole.merge("maja")
+    settle(scene)
+    assert reconciled(scene) == []
+    assert nothing(scene).code == "start.at-gate"
+    part.merge("maja")
+    settle(scene)
+    assert reconciled(scene) == [("landed", first)]
+    assert started(scene).task == second
+
+
+def test_what_was_merged_into_a_branch_of_the_task_has_not_landed(scene: Scene) -> None:
+    first, second = scene.ready(2)
+    whole = at_gate(scene, first)
+    offered(scene, first, "malagate/{}-part", base=whole.head_ref).merge("maja")
+    whole.close()
+    settle(scene)
+    assert started(scene).task == second
+    assert scene.gate().task(first).state == "waiting"
 
 
 def test_the_next_starts_when_the_pull_request_was_merged(scene: Scene) -> None:
@@ -391,6 +445,33 @@ def test_a_task_at_its_gate_without_any_pull_request_is_given_back_when_its_leas
     assert again.claim != begun.claim
 
 
+def test_a_task_at_review_without_any_pull_request_is_given_back_when_its_lease_ends(
+    scene: Scene,
+) -> None:
+    (first,) = scene.ready()
+    begun = started(scene, lease=3600.0)
+    scene.gate().advance(first, "review", MAJA, claim=begun.claim)
+    assert nothing(scene).why == f"{first} is at review"
+    scene.twin.advance(3601)
+    assert started(scene).task == first
+    assert scene.kinds(first).count("requeued") == 1
+
+
+@pytest.mark.parametrize("stage", ["gate", "review"])
+def test_a_ticket_for_its_pull_request_takes_nothing_from_a_task(scene: Scene, stage: str) -> None:
+    first, second = scene.ready(2)
+    pull = at_gate(scene, first)
+    if stage == "review":
+        scene.gate().advance(first, "review", MAJA)
+    scene.gate().add(f"#{pull.number}", "maja")
+    scene.twin.advance(86400 * 3)
+    answer = nothing(scene)
+    assert (answer.code, f"#{pull.number}" in answer.why) == ("start.at-gate", True)
+    pull.merge("maja")
+    settle(scene)
+    assert started(scene).task == second
+
+
 def test_where_pull_requests_cannot_be_listed_a_task_is_not_ended(scene: Scene) -> None:
     first, _ = scene.ready(2)
     started(scene)
@@ -429,6 +510,28 @@ def test_a_gate_that_another_left_is_taken_over_and_not_worked_on_again(scene: S
     assert [run.inputs["task"] for run in scene.runs] == [first]
 
 
+@pytest.mark.parametrize("end", ["open", "close", "merge"])
+def test_with_one_at_a_time_too_a_gate_whose_holder_is_gone_holds_up_nobody(
+    scene: Scene, end: str
+) -> None:
+    first, second = scene.ready(2)
+    claim = scene.gate().claim("malagate-ask", lease=3600.0).task.claim
+    scene.gate().advance(first, "gate", MAJA, claim=claim.id)
+    pull = offered(scene, first)
+    if end != "open":
+        getattr(pull, end)()
+    settle(scene)
+    assert nothing(scene).why == f"{first} is at gate"
+    scene.twin.advance(3601)
+    answer = scene.step()
+    if end == "open":
+        assert isinstance(answer, Nothing)
+        assert (answer.code, scene.gate().task(first).claim.holder) == ("start.at-gate", HOLDER)
+    else:
+        assert isinstance(answer, Started)
+        assert answer.task == (first if end == "close" else second)
+
+
 @pytest.mark.parametrize("closed", [True, False], ids=["issue closed", "merged"])
 def test_the_reconciler_ends_what_has_landed_at_its_gate(scene: Scene, closed: bool) -> None:
     first, second = scene.ready(2)
@@ -437,9 +540,7 @@ def test_the_reconciler_ends_what_has_landed_at_its_gate(scene: Scene, closed: b
         scene.issue(first).close("maja")
     else:
         pull.merge("maja")
-    store = scene.store()
-    done = Upkeep(scene.gate(store), store, UpkeepSettings(ref="main"), now=scene.now).sweep()
-    assert [(one.check, one.item) for one in done.repaired] == [("landed", first)]
+    assert reconciled(scene) == [("landed", first)]
     assert started(scene).task == second
 
 
