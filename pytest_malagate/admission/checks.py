@@ -167,7 +167,7 @@ class MissingIssues:
                 )
 
     def _is_listed(self, number: int) -> bool:
-        return number in self._outlook.labelled(READY) or number in self._outlook.labelled(ACTIVE)
+        return number in self._outlook.ready or number in self._outlook.active
 
     def _repair(self, number: int, seen: Task) -> bool:
         if issue_of(self._outlook.client, number) is not None:
@@ -195,14 +195,14 @@ class LabelsAgainstLedger:
         """One finding an issue, and one request for each. Raises GitHubError."""
         outlook = self._outlook
         states = {issue_number(task.task): task.state for task in outlook.tasks}
-        ready, active = outlook.labelled(READY), outlook.labelled(ACTIVE)
+        ready, active = outlook.ready, outlook.active
         numbers = {number for number in states if number is not None} | set(active)
         odd = [n for n in sorted(numbers) if _odd(states.get(n), n in ready, n in active)]
         for number in odd[:QUESTIONS]:
-            issue = outlook.issue(number)  # the lists lag, and leave out what is closed
-            if issue is None or issue.state != "open":
-                continue
+            issue = outlook.issue(number)  # the lists lag
             state = states.get(number)
+            if issue is None or (issue.state != "open" and (state or not issue.has_label(ACTIVE))):
+                continue
             problem = _odd(state, issue.has_label(READY), issue.has_label(ACTIVE))
             if problem:
                 yield Finding(

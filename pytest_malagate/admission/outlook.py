@@ -17,7 +17,7 @@ import msgspec
 from pytest_malagate.admission.landing import task_of
 from pytest_malagate.admission.own_pulls import ended_of, open_one
 from pytest_malagate.github.client import Client
-from pytest_malagate.github.control import READY
+from pytest_malagate.github.control import ACTIVE, READY
 from pytest_malagate.github.issues import issue_of, labelled
 from pytest_malagate.github.pulls import open_pulls
 from pytest_malagate.github.records import Account, Issue, Pull, StatusAnswer, Value
@@ -116,16 +116,16 @@ class Outlook:
         """The open pull requests, the oldest first."""
         return open_pulls(self.client)
 
-    def labelled(self, label: str) -> dict[int, Issue]:
-        """The open issues and pull requests that bear a label, by number."""
-        key = label.lower()
-        if key not in self._labels:
-            self._labels[key] = {one.number: one for one in labelled(self.client, label)}
-        return self._labels[key]
+    @cached_property
+    def ready(self) -> dict[int, Issue]:
+        """The open issues and pull requests that ask for a place, by number."""
+        return {one.number: one for one in labelled(self.client, READY)}
 
     @cached_property
-    def _labels(self) -> dict[str, dict[int, Issue]]:
-        return {}
+    def active(self) -> dict[int, Issue]:
+        """Those that show that it is their turn. Closed ones, too: a process may have died after
+        it had ended a task and before it took the label off."""
+        return {one.number: one for one in labelled(self.client, ACTIVE, state="all")}
 
     def issue(self, number: int) -> Issue | None:
         """An issue as it is: not listed, so it does not lag. Asked once a sweep."""
@@ -196,7 +196,7 @@ def landed(outlook: Outlook, task: Task) -> str | None:
     if number is None:
         return None
     # The list is enough for one that waits: that it was closed meanwhile, the next sweep sees.
-    listed = outlook.labelled(READY).get(number) if task.state == "waiting" else None
+    listed = outlook.ready.get(number) if task.state == "waiting" else None
     issue = listed or outlook.issue(number)
     if issue is None:
         return None

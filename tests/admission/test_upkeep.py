@@ -516,6 +516,21 @@ def test_labels_that_say_other_than_the_ledger_are_put_right(scene: Upkept) -> N
     assert scene.found("labels") == []
 
 
+def test_a_closed_issue_whose_task_has_ended_shows_no_turn(scene: Upkept) -> None:
+    """A process died after the end was on the ledger, and before it took the label off."""
+    (task,) = scene.ready(1)
+    scene.gate().claim("agent")
+    issue = scene.issue(task)
+    issue.close()
+    scene.twin.faults.add("forbidden", method="DELETE", times=5)
+    scene.gate().finish(task, "agent")
+    scene.twin.faults.clear()
+    scene.twin.lagging(0)
+    assert ACTIVE in issue.labels
+    assert [one.repaired for one in scene.found("labels")] == [True]
+    assert ACTIVE not in issue.labels
+
+
 def test_a_ready_label_that_a_person_took_off_stays_off(scene: Upkept) -> None:
     (waiting,) = scene.ready()
     scene.issue(waiting).remove_label(READY, "maja")
