@@ -13,6 +13,7 @@ control issue, from which all follow.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 from pytest_malagate.errors import MachineryError, UsageError
 from pytest_malagate.github.client import PER_PAGE, Client, GitHubError
@@ -108,12 +109,14 @@ class Book:
             )
             raise FreezeTrouble("freeze.ledger-full", text)
 
-    def _folded(self) -> State:
-        """What the pages come to that the lists show now."""
+    def _folded(self, *, wider: bool = False) -> State:
+        """What the pages come to that the lists show now. `wider`: see `Volume.refresh`."""
         if not self._view:
             found = hinted_volume(self._client, self._control)
             self._view = [found or first_volume(self._client, self._control)]
-        self._view[-1].refresh()
+        self._view[-1].refresh(wider=wider)
+        while not all(volume.begins for volume in self._view[1:]):
+            self._view.pop(0)
         for _ in range(_PAGES_BACK):
             first = self._view[0]
             whole = first.number == self._control.number and first.begins
@@ -316,19 +319,28 @@ class Book:
         return first is not None and first.nonce == page.nonce
 
     def _taken(self, seq: int, home: Volume) -> Page | None:
-        """The page that took a place, or one behind it: the first that GitHub has."""
-        pages = (written.page for written in self._pages_in(home))
-        return next((page for page in pages if page is not None and page.seq >= seq), None)
+        """The page that took a place, or one behind it: the first that GitHub has.
+
+        Reads back to a page that stands before that place, so that none is overlooked.
+        """
+        while True:
+            pages = [one.page for one in self._pages_in(home) if one.page is not None]
+            if any(page.seq < seq for page in pages) or not home.back():
+                return next((page for page in pages if page.seq >= seq), None)
 
     def begin_anew(self, page: Page, mode: FreezeMode) -> State:
         """Adds a page from which reading begins, with all that can still be read, and a freeze.
 
-        `page` holds the entry that says who asked for it; the rest is filled in. It stands in the
-        volume that holds the last page, or in a new one if that takes no more.
+        `page` holds the entry that says who asked for it; the rest is filled in. It stands where
+        the next page would, or in a new volume if that one takes no more: see `confirm`.
         """
         kept, home = salvage(self._client, self._control, self._repository)
-        head = self._control.head.page[0] if self._control.head else 0
-        page = begin_page(replace(page, seq=max(kept.seq, head) + 1), kept, mode)
+        head, seq = self._control.head, kept.seq
+        if head is not None and not head.is_made_up(seq):
+            seq = max(seq, head.page[0])
+        page = begin_page(replace(page, seq=seq + 1), kept, mode, partial(self._fits, home=home))
+        if home.number != kept.volume:
+            page = replace(page, follows=kept.volume)
         if home.filled >= self._measures.full:
             page = replace(page, follows=home.number)
             home = open_volume(self._client, self._control, home.number, page.seq)
@@ -339,6 +351,17 @@ class Book:
         if found is None or not self._counts(page, home):
             raise ConflictError(_TAKEN)
         return found
+
+    def confirm(self, begun: State) -> None:
+        """Raises ConflictError if the ledger as it is found now does not hold that beginning.
+
+        Two who begin anew, each in a volume of his own, both count there; only one of the volumes
+        is where the control issue's text leads. Waits as `state`.
+        """
+        self.state()
+        pages = (written.page for written in self._pages())
+        if not any(page is not None and page.digest == begun.digest for page in pages):
+            raise ConflictError(_TAKEN)
 
     def _with_checkpoint(self, page: Page, after: State, home: Volume, state: State) -> Page:
         """Carries the whole state now and then, and never together with a clear (its moment is
@@ -371,13 +394,13 @@ class Book:
 
     def _read_back(self, page: Page, home: Volume) -> State | None:
         """The state once the list of its volume shows our page; None if it never does."""
-        for look in range(LOOKS):
+        for _ in range(LOOKS):
             if page.root:
                 self._view = [home]
-            if look or self._view[-1] is not home:
-                home.refresh(wider=look > 0)
+            if self._view[-1] is not home:
+                home.refresh(wider=True)
             try:
-                state = self._folded()
+                state = self._folded(wider=True)
             except FreezeTrouble:
                 if not page.root or self._shows(page, home):
                     raise

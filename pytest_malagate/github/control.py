@@ -39,7 +39,8 @@ MARKER = "<!-- malagate:control -->"
 MAX_MEMORY = 45_000
 """Bytes that a sweep's memory may have, packed."""
 
-_HEAD = re.compile(r"<!-- head (\d{1,12}) (\S{0,80}) (\d{1,12}) (\S{0,80})(?: (\d{1,12}))? -->")
+_HEAD = re.compile(r"<!-- head (\d{1,18}) (\S{0,80}) (\d{1,18}) (\S{0,80})(?: (\d{1,12}))? -->")
+_FAR = 1_000_000  # pages: more than any ledger gets
 _MEMORY = re.compile(r"<!-- memory ([A-Za-z0-9+/=]+) -->")
 _MAX_UNPACKED = 4 * 1024 * 1024
 _SEVERAL = 5  # issues with the label beyond which none is looked at
@@ -55,6 +56,11 @@ class Head(Value, frozen=True, kw_only=True):
     page: tuple[int, str] = (0, "")
     entry: tuple[int, str] = (0, "")
     volume: int | None = None
+
+    def is_made_up(self, seq: int) -> bool:
+        """True if no ledger whose newest page has that number can have got so far: a person wrote
+        it. Whoever begins anew is not bound by it, for the counts would end where none is read."""
+        return self.page[0] > seq + _FAR
 
 
 class Control(Value, frozen=True, kw_only=True):
@@ -89,7 +95,8 @@ def find_control(client: Client, number: int | None) -> Control | None:
     if len(found) > _SEVERAL:
         raise _ambiguous(found)
     # The list may be behind. Of the issue itself we need how far the ledger goes by now.
-    first, *spare = chosen(client, [_there(client, one.number) for one in found])
+    there = [_there(client, one.number) for one in found]
+    first, *spare = chosen(client, [one for one in there if not _is_given_up(one)] or there)
     _refuse_a_stranger(client, first)
     return msgspec.structs.replace(control_of(first), spare=tuple(one.number for one in spare))
 
@@ -98,6 +105,11 @@ def with_label(client: Client) -> tuple[Issue, ...]:
     """The issues that bear the control issue's label, open or not. Raises GitHubError."""
     found = labelled(client, CONTROL, state="all")
     return tuple(issue for issue in found if issue.pull_request is None)
+
+
+def _is_given_up(issue: Issue) -> bool:
+    """True for one that is no control issue any more, neither by its label nor by its text."""
+    return not issue.has_label(CONTROL) and not (issue.body or "").startswith(MARKER)
 
 
 def _there(client: Client, number: int) -> Issue:

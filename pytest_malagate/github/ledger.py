@@ -336,9 +336,9 @@ def read_state(pages: Sequence[Written], *, whole: bool, begins: bool = False) -
 def _starting_point(pages: Sequence[Written], begins: bool) -> tuple[int, Page] | None:
     """Where reading may begin: the newest checkpoint that surely counts, and its index.
 
-    It counts if the page that it follows is there and no other took its place before; a person's
-    new beginning (`root`) and the very first page need none before them, nor does the first of a
-    later volume: its writer had read the page that names it.
+    It counts if the page that it follows is the first in its place, and no other took its own
+    before; a person's new beginning (`root`) and the very first page need none before them, nor
+    does the first of a later volume: its writer had read the page that names it.
     """
     for index in reversed(range(len(pages))):
         page = pages[index].page
@@ -348,7 +348,8 @@ def _starting_point(pages: Sequence[Written], begins: bool) -> tuple[int, Page] 
         if any(other.seq >= page.seq for other in before):
             continue
         first = page.root or page.seq == 1 or (begins and index == 0 and page.follows is not None)
-        if first or any(other.digest == page.previous for other in before):
+        there = (other.digest for other in before if other.seq == page.seq - 1)
+        if first or next(there, None) == page.previous:
             return index, page
     return None
 

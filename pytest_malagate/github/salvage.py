@@ -6,8 +6,9 @@ its own; and it may have given numbers, so all counts go on well behind those th
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 
+from pytest_malagate.errors import MachineryError
 from pytest_malagate.github.client import Client
 from pytest_malagate.github.control import Control
 from pytest_malagate.github.ledger import Page, State, Written, replace
@@ -26,10 +27,15 @@ _COUNTERS: tuple[Counter, ...] = ("ticket", "fence", "freeze")
 _GAP = 1000
 """What a new beginning leaves out of each count: pages that are lost may have given these."""
 
+_REASON = 60
+"""Characters that are left of a freeze's reason where there is no room for all."""
+
 
 def salvage(client: Client, control: Control, repository: str) -> tuple[State, Volume]:
-    """What all pages come to that can be read, and the volume that holds the last of them.
+    """What all pages come to that can be read, and the volume in which to go on.
 
+    That is the one that holds the last page; or the next, where that page names one and it is
+    there, because another who writes now writes there. `state.volume` is that of the last page.
     Raises GitHubError: what could be read another time is not given up.
     """
     volumes = _all_volumes(client, control)
@@ -39,7 +45,8 @@ def salvage(client: Client, control: Control, repository: str) -> tuple[State, V
     for number, written in pages.items():
         if any(one.page is not None and one.page.seq == state.seq for one in written):
             last = number
-    return state, volumes[last]
+    state.volume = last
+    return state, volumes[state.next if state.next in pages else last]
 
 
 def _all_volumes(client: Client, control: Control) -> dict[int, Volume]:
@@ -83,7 +90,7 @@ def _kept(
     for number, volume in volumes.items():
         pages = read_pages(control, number, volume.comments, None)
         called = [one.page.repository.lower() for one in pages if one.page is not None]
-        if number == control.number or names & set(called[:1]):
+        if number == control.number or not called or names & set(called[:1]):
             names |= set(called)
             kept[number] = pages
     return kept
@@ -116,11 +123,62 @@ def salvaged(pages: Iterable[Written], repository: str) -> State:
     return state
 
 
-def begin_page(page: Page, kept: State, mode: FreezeMode) -> Page:
+def begin_page(page: Page, kept: State, mode: FreezeMode, fits: Callable[[Page], bool]) -> Page:
     """The page that begins anew with what was kept, and with a freeze of that mode.
 
-    `page` has its number, and the entry that says who asked for it.
+    `page` has its number, and the entry that says who asked for it. Where it would be too long,
+    that entry says what was left out. Raises MachineryError if not even the freezes have room.
     """
+    for left, lost in _ever_less(kept):
+        begun = _beginning(_saying(page, lost), left, mode)
+        if fits(begun):
+            return begun
+    raise MachineryError(
+        f"the {len(kept.freezes):,} freezes that stand have no room on one page, so the ledger "
+        "cannot be begun anew with them"
+    )
+
+
+def _ever_less(kept: State) -> Iterator[tuple[State, list[str]]]:
+    """What was kept, and then less and less of it, each with what is left out.
+
+    What matters least goes first. Freezes and active tasks stay.
+    """
+    state, lost = kept.copy(), list[str]()
+    yield state, lost
+    finished = [one.task for one in state.tasks.values() if one.state == "finished"]
+    for name in finished:
+        del state.tasks[name]
+    lost += [f"{len(finished):,} finished tasks"] if finished else []
+    yield state, lost
+    lost += [f"{len(state.cleared):,} freezes that were cleared"] if state.cleared else []
+    state.cleared.clear()
+    yield state, lost
+    if any(len(freeze.reason) > _REASON for freeze in state.freezes.values()):
+        for number, freeze in state.freezes.items():
+            state.freezes[number] = replace(freeze, reason=freeze.reason[:_REASON])
+        lost.append("the ends of the freezes' reasons")
+        yield state, lost
+    waiting = [one for one in state.tasks.values() if one.state == "waiting"]
+    waiting.sort(key=lambda task: task.ticket)
+    count = len(waiting)
+    while waiting:
+        for task in waiting[len(waiting) * 9 // 10 :]:
+            del state.tasks[task.task]
+        del waiting[len(waiting) * 9 // 10 :]
+        yield state, [*lost, f"the last {count - len(waiting):,} of {count:,} waiting tasks"]
+
+
+def _saying(page: Page, lost: list[str]) -> Page:
+    if not lost:
+        return page
+    (entry,) = page.entries
+    detail = f"not all had room, left out: {', '.join(lost)}; {entry.detail}"
+    return replace(page, entries=(replace(entry, detail=detail),))
+
+
+def _beginning(page: Page, kept: State, mode: FreezeMode) -> Page:
+    """That page with all of it, however long."""
     numbers = {name: kept.numbers.get(name, 0) + _GAP for name in _COUNTERS}
     entry, number = page.entries[0], numbers["freeze"]
     freeze = Freeze(

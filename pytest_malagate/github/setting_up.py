@@ -34,8 +34,6 @@ from pytest_malagate.github.issues import (
     lock,
     open_issue,
     pin,
-    set_state,
-    take_off,
 )
 from pytest_malagate.github.records import Account, Issue
 from pytest_malagate.queue.model import Value
@@ -45,6 +43,9 @@ TITLE = "malagate: queue and freeze"
 BEGUN = "malagate is being set up: the next sweep finishes it"
 """The description of the control issue's label until all is there."""
 
+_GIVEN_UP = (
+    "This was to be malagate's control issue, and another one is. Nothing is lost with it.\n"
+)
 _LOOKS = 5
 """How often a list is read again, at most: for another run's issue, and for our own."""
 
@@ -85,7 +86,7 @@ def _opened(client: Client, shown: str) -> int:
     """Opens the control issue, unless another run was faster; its number."""
     made = open_issue(client, TITLE, write_body(shown, Head(), b""), [CONTROL])
     if not made.has_label(CONTROL):
-        set_state(client, made.number, "closed")
+        _give_up(client, made)
         raise GitHubError(f"#{made.number} did not get the label {CONTROL}: may this token label?")
     number = _settled(client, made.number)
     if number == made.number:
@@ -112,8 +113,21 @@ def withdraw(client: Client, number: int) -> None:
     issue = issue_of(client, number)
     if issue is None or not is_untouched(client, issue):
         raise GitHubError(f"#{number} is gone, or holds something by now: it stays as it is")
-    set_state(client, number, "closed")
-    take_off(client, number, CONTROL)
+    _give_up(client, issue)
+
+
+def _give_up(client: Client, issue: Issue) -> None:
+    """Makes an issue no control issue: closes it, and takes its text and label away.
+
+    With its text it would be an empty ledger that says "not frozen", and whoever may label could
+    put it in the place of the real one. In one request, because with the label alone it freezes,
+    and without it no sweep finds it again. Nobody misses what other labels it got.
+    """
+    left = [label.name for label in issue.labels if label.name.lower() != CONTROL]
+    fields = {"body": _GIVEN_UP, "state": "closed", "labels": left}
+    if not issue.has_label(CONTROL):
+        del fields["labels"]
+    client.write("PATCH", f"/issues/{issue.number}", fields, Issue)
 
 
 def _begin(client: Client) -> bool:

@@ -115,7 +115,7 @@ class Showing:
         """
         for _ in range(_TRIES):
             there = self._look(anew=anew)
-            if self._is_behind(there.head) or self._is_shown(there.head):
+            if self._is_behind(there.head, anew=anew) or self._is_shown(there.head):
                 return  # whoever wrote it knew as much
             text = self._text(there.head, there.control.memory)
             if self._write(text) <= there.control.comments:
@@ -153,7 +153,7 @@ class Showing:
         if control.head is None and not anew:
             raise GitHubError(f"{name} has lost its text, so it stays as it is")
         more = self._comments < control.comments or self._volume() is not None
-        if more or self._is_behind(control.head):
+        if more or self._is_behind(control.head, anew=anew):
             with suppress(MachineryError):  # then the text is not taken for older than it is
                 found = self._newest(control)
                 self._state = found if found.seq >= self._state.seq else self._state
@@ -170,9 +170,12 @@ class Showing:
     def _is_shown(self, head: Head | None) -> bool:
         return head is not None and head.page == self._page()
 
-    def _is_behind(self, head: Head | None) -> bool:
-        """True if a text says more than we know: a page that follows, or another in our place."""
-        if head is None or self._is_shown(head):
+    def _is_behind(self, head: Head | None, *, anew: bool = False) -> bool:
+        """True if a text says more than we know: a page that follows, or another in our place.
+
+        `anew`: unless it cannot be so.
+        """
+        if head is None or self._is_shown(head) or (anew and head.is_made_up(self._state.seq)):
             return False
         return head.page[0] >= self._state.seq
 

@@ -183,7 +183,8 @@ class GitHubStore:
         """Begins the ledger anew where it cannot be read, or where its end was lost.
 
         Everything that can still be read is kept, and the repository is frozen until a person has
-        looked. The caller has checked that `actor` may do that. Raises GitHubError.
+        looked. The caller has checked that `actor` may do that. Raises GitHubError, FreezeTrouble,
+        and ConflictError if somebody else began anew or wrote at the same time.
         """
         self._be_alone(repository)
         client, control = self.client(repository), self._control(repository, make=True)
@@ -206,6 +207,7 @@ class GitHubStore:
         self._view(partial(self._showing(repository, control, state, pages=1).show, anew=True))
         if not control.locked:
             self._view(partial(complete, client, control))
+        self._book(repository, self._control(repository, make=False)).confirm(state)
 
     def looked_until(self, repository: str, event: int) -> None:
         """The next page says that issue events up to this one were looked at."""

@@ -80,15 +80,17 @@ class Volume:
         return len(self._lists.get(self._last, ())) if self._last > 1 else 0
 
     def refresh(self, *, wider: bool = False) -> None:
-        """Reads the end of the list again.
+        """Reads the end of the list again, and forgets the rest, which may have moved since.
 
-        `wider`: and the page of the list before it, into which comments move when one is deleted.
+        `wider`: and the page of the list before the last one. Always from the end backwards: one
+        comment's deletion moves all later ones towards the beginning, so what moves from one page
+        of the list into another while they are read has been seen already.
         """
-        if wider and self._last > 1:
-            self._first = min(self._first, self._last - 1)
-            self._fetch(self._last - 1)
         while len(self._fetch(self._last)) >= PER_PAGE:
             self._last += 1
+        self._first, self._lists = self._last, {self._last: self._lists[self._last]}
+        if wider:
+            self.back()
 
     def back(self) -> bool:
         """Reads one page more of the list; false if there is none."""

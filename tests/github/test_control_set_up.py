@@ -356,6 +356,45 @@ def test_an_empty_control_issue_beside_another_text_of_the_bot_freezes(bare: Bar
     assert all(one.state == "open" for one in bare.repo.issues.values())
 
 
+def second_run_beside(bare: Bare) -> None:
+    other = bare.store()
+    bare.store(before=Once(lambda: other.arm(NAME), method="POST", path="/issues$")).arm(NAME)
+
+
+def second_that_a_sweep_closed(bare: Bare) -> None:
+    bare.swept()
+    bare.gate().add("#5", "alice")
+    twin_of(bare)
+    bare.swept()
+
+
+def second_whose_end_failed(bare: Bare) -> None:
+    bare.twin.faults.add("forbidden", method="PATCH", path="/issues/", times=1)
+    with contextlib.suppress(MachineryError):
+        second_run_beside(bare)
+    bare.swept()
+
+
+@pytest.mark.parametrize(
+    "second", [second_run_beside, second_that_a_sweep_closed, second_whose_end_failed]
+)
+def test_one_that_was_given_up_is_never_the_control_issue_again(
+    bare: Bare, second: Callable[[Bare], None]
+) -> None:
+    """Whoever may triage moves labels, and reopens: that must not forget a freeze."""
+    second(bare)
+    (spare,) = [one for one in bare.repo.issues.values() if CONTROL not in one.labels]
+    bare.gate().freeze("on fire", MAJA)
+    tina = bare.twin.user("tina")
+    bare.control.remove_label(CONTROL, tina)
+    spare.state = "open"
+    spare.add_label(CONTROL, tina)
+    for issue in bare.repo.issues.values():
+        issue.remove_label("malagate:frozen", tina)
+    status = bare.gate().status(verify=False)
+    assert (status.frozen, status.problem_code) == (True, "freeze.control-edited")
+
+
 # --- the lock ---
 
 

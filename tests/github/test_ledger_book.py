@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
+from pytest_malagate.github.ledger import Page, sealed_page, write_page
 from pytest_malagate.github.store import GitHubStore
 from pytest_malagate.github.volumes import Measures
 from pytest_malagate.queue.store import ConflictError
-from tests.admission.scene import MAJA, NAME, Scene, processes_apart
+from tests.admission.scene import BOT, MAJA, NAME, Scene, processes_apart
 from tests.twin import Twin
 from tests.twin.routing import Incoming
 
@@ -205,3 +207,44 @@ def test_what_pages_with_the_whole_state_say_makes_up_for_lost_ones(
 def open_session_numbers(store: GitHubStore) -> dict[str, int]:
     with store.reading(NAME) as session:
         return dict(session.state.numbers)
+
+
+@pytest.mark.parametrize("head", ["1999999", "999999999999", "9" * 18, "9" * 19, "9" * 40])
+def test_whatever_number_a_person_writes_into_the_text_it_can_be_begun_anew(
+    scene: Scene, open_store: OpenStore, head: str
+) -> None:
+    gate = scene.gate(open_store())
+    gate.arrange([("A", "alice"), ("B", "alice")])
+    for _ in range(2):
+        text = str(scene.control.body)
+        scene.control.body = re.sub(r"<!-- head \d+", f"<!-- head {head}", text)
+        assert gate.status(verify=False).frozen
+        open_store().rearm(NAME, "maja", "somebody edited it", at=5.0)
+        assert gate.status().problem is None
+        gate.unfreeze(MAJA, "all is well")
+        assert not gate.status().frozen
+    assert [one.task for one in gate.tasks()] == ["A", "B"]
+
+
+def test_a_page_of_a_very_high_number_is_followed_by_others(
+    scene: Scene, open_store: OpenStore
+) -> None:
+    """An earlier version took any number from the text for a page's."""
+    gate = scene.gate(open_store())
+    gate.add("A", "alice")
+    with open_store().reading(NAME) as session:
+        state = session.state
+    high = Page(
+        repository=NAME,
+        seq=10**12,
+        previous=state.digest,
+        nonce="high",
+        root=True,
+        checkpoint=state.checkpoint(),
+    )
+    scene.control.comment(author=BOT, body=write_page(sealed_page(high)))
+    gate.add("B", "alice")
+    open_store().rearm(NAME, "maja", "to see", at=5.0)
+    assert gate.status().problem is None
+    gate.unfreeze(MAJA, "all is well")
+    assert [one.task for one in gate.tasks()] == ["A", "B"]

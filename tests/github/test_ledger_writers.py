@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -16,13 +17,16 @@ from pytest_malagate.github.store import GitHubStore
 from pytest_malagate.github.volumes import Measures
 from pytest_malagate.queue.model import Entry
 from pytest_malagate.queue.store import ConflictError
-from tests.admission.scene import NAME, Scene, processes_apart
+from tests.admission.scene import MAJA, NAME, Scene, processes_apart
 from tests.twin import Twin
 from tests.twin.routing import Answer, Incoming
-from tests.twin.scheduler import Died, Turns, WiredClient
+from tests.twin.scheduler import Died, Once, Turns, WiredClient
+from tests.twin.state import Comment
 
 SEEDS = 60
 WRITERS, WRITES = 3, 5
+BORDER = range(196, 203)
+"""Comments after which the next few stand on either side of a border of GitHub's list."""
 
 
 class Writer:
@@ -75,10 +79,16 @@ class Play:
         self.answers: dict[str, str] = {}
         self._stays, self._last = rng.choice([0.0, 0.8, 0.95]), ""
         self.turns = Turns(self._choose)
+        if rng.random() < 0.3:
+            self._go_to_the_border()
         self.twin.lagging(rng.choice([0, 0, 2]))
         for _ in range(rng.randint(0, 3)):
             kind = rng.choice(["502", "applied-502", "applied-reset", "truncated"])
             self.twin.faults.add(kind, nth=rng.randint(1, 40), method=rng.choice(["GET", "POST"]))
+
+    def _go_to_the_border(self) -> None:
+        self.measures = Measures(checkpoint=self.rng.choice([3, 40]))
+        stand_at(self.scene, self.rng.choice(BORDER))
 
     def _choose(self, living: list[str]) -> str:
         if self._last not in living or self.rng.random() >= self._stays:
@@ -102,6 +112,16 @@ class Play:
         self.twin.lagging(0)
 
 
+def stand_at(scene: Scene, count: int) -> None:
+    """A ledger in an issue with so many comments, not all of them pages."""
+    scene.twin.comment_limit = Twin.comment_limit
+    for number in range(5):
+        scene.gate().record("note", "x", f"before {number}")
+    while len(scene.control.comments) < count - 1:
+        scene.control.comment(author="walt", body="chatter")
+    scene.gate().record("note", "x", "before all")
+
+
 @pytest.mark.parametrize("part", range(4))
 def test_what_a_writer_was_told_is_what_the_ledger_says(tmp_path: Path, part: int) -> None:
     told: Counter[str] = Counter()
@@ -118,3 +138,90 @@ def test_what_a_writer_was_told_is_what_the_ledger_says(tmp_path: Path, part: in
             expected = {"yes": {1}, "no": {0}, "nobody knows": {0, 1}}[answer]
             assert lines[words] in expected, f"seed {seed}: {words} was answered {answer}"
     assert all(told[answer] for answer in ("yes", "no", "nobody knows"))
+
+
+# --- the border of two pages of GitHub's list ---
+
+
+@pytest.fixture
+def scene(twin: Twin) -> Iterator[Scene]:
+    twin.checked = False
+    with processes_apart():
+        yield Scene(twin)
+
+
+def refused_page(scene: Scene) -> Comment:
+    """A page whose writer lost its place to another, and has yet to take it away."""
+    posted = {"method": "POST", "path": "/issues/1/comments$"}
+    wins = Once(lambda: scene.gate().record("note", "A", "wins"), **posted)
+
+    def before(incoming: Incoming) -> None:
+        if incoming.method == "DELETE":
+            raise Died
+        wins(incoming)
+
+    with suppress(Died):
+        scene.gate(scene.store(before=before)).record("note", "B", "loses")
+    return scene.control.comments[-1]
+
+
+class Meets:
+    """Another writes just before our page is sent. Before the `gone`-th list that we read after it,
+    a page that did not count is taken away; before all of that, with 0."""
+
+    def __init__(self, loser: Comment, other: Callable[[], object], gone: int) -> None:
+        self._loser, self._other, self._gone = loser, other, gone
+        self._sent, self._lists = False, 0
+
+    def __call__(self, incoming: Incoming) -> None:
+        if not incoming.path.endswith("/comments"):
+            return
+        if incoming.method == "POST" and not self._sent:
+            self._sent = True
+            if not self._gone:
+                self._loser.delete()
+            self._other()
+        elif incoming.method == "GET" and self._sent:
+            self._lists += 1
+            if self._lists == self._gone:
+                self._loser.delete()
+
+
+@pytest.mark.parametrize("gone", [0, 1, 2])
+@pytest.mark.parametrize("count", BORDER)
+def test_a_page_that_goes_away_hides_no_other_from_a_writer(
+    scene: Scene, count: int, gone: int
+) -> None:
+    scene.gate().arrange([("X", "alice"), ("Y", "alice")])
+    stand_at(scene, count)
+    loser = refused_page(scene)
+    held: list[tuple[str, int]] = []
+
+    def claims(holder: str, store: GitHubStore) -> None:
+        with suppress(ConflictError):
+            task = scene.gate(store).claim(holder).task
+            if task is not None and task.claim is not None:
+                held.append((task.task, task.claim.fence))
+
+    meets = Meets(loser, lambda: claims("C", scene.store()), gone)
+    claims("A", scene.store(before=meets))
+    claimed = [one for one in scene.gate().tasks() if one.claim is not None]
+    assert sorted(held) == [(one.task, one.claim.fence) for one in claimed if one.claim]
+
+
+@pytest.mark.parametrize("unlinked", [False, True])
+@pytest.mark.parametrize("count", BORDER)
+def test_a_freeze_that_was_answered_stands_and_what_was_written_beside_it(
+    scene: Scene, count: int, unlinked: bool
+) -> None:
+    stand_at(scene, count)
+    meets = Meets(refused_page(scene), lambda: scene.gate().add("#5", "bob"), 0)
+    if unlinked:
+        scene.twin.faults.add("forbidden", method="POST", path="/issues$")
+    frozen = False
+    with suppress(ConflictError):
+        scene.gate(scene.store(before=meets)).freeze("on fire", MAJA)
+        frozen = True
+    status = scene.gate().status()
+    assert (status.frozen, status.problem, status.ledger_ok) == (frozen, None, True)
+    assert [one.task for one in scene.gate().tasks()] == ["#5"]
