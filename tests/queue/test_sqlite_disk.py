@@ -45,10 +45,10 @@ def fill(path: Path) -> int:
     raise AssertionError("the disk was never full")
 
 
-def freeze_and_tell(path: Path, reason: str = "on fire") -> None:
+def freeze_and_tell(path: Path, about: str = "") -> None:
     """Sets a freeze where that cannot be; prints what it said."""
     try:
-        gate_on(path).freeze(reason, Person(name="x", rank="admin"))
+        gate_on(path).freeze("on fire", Person(name="x", rank="admin"), work_item=about)
     except MachineryError as error:
         print(error)
 
